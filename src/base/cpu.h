@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the processor can do, asked once at run time.  No file of the library is built for one
+ * machine: the kernels are compiled several times and chosen by this level. */
+#ifndef LIMN_BASE_CPU_H
+#define LIMN_BASE_CPU_H
+
+#include <stdbool.h>
+
+typedef enum limn_cpu_level {
+    LIMN_CPU_BASE,   /* x86-64 with SSE4.1, or any other machine */
+    LIMN_CPU_AVX2,   /* AVX2 and FMA */
+    LIMN_CPU_AVX512, /* AVX-512 F, BW, DQ, VL */
+} limn_cpu_level;
+
+/* The best level of this machine, or the lower one that LIMN_CPU=base|avx2|avx512 asks for. */
+limn_cpu_level limn_cpu(void);
+/* Native bfloat16 dot products (AVX512_BF16). */
+bool limn_cpu_has_bf16(void);
+const char *limn_cpu_name(limn_cpu_level level);
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The only file that knows OpenMP, and the only one that starts threads.
+ *
+ * limn_parallel always opens a team of ALL compute threads, even when there are fewer parts than
+ * threads: GNU's OpenMP ends the surplus threads of its pool when a smaller team is asked for and
+ * starts new ones for the next larger one, and oneDNN's own regions are full teams.  Threads
+ * without a part go straight to the barrier.  The loop runs over parts and not over thread numbers,
+ * so that every part is done even where OpenMP gives fewer threads (nested regions, a thread
+ * limit).
+ *
+ * OpenMP keeps the team size per thread.  Workers therefore get it when they start: a server's job
+ * thread computes with as many threads as the main thread would.
+ *
+ * Without OpenMP (a compiler that lacks it) the parts run one after the other: same parts, same
+ * bits. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "base/threads.h"
+#include "base/memory.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+static atomic_int compute_threads; /* 0: not set, ask the affinity mask */
+
+/* Processors that this process may run on; affinity is what containers and taskset change. */
+static int available(void)
+{
+    long count = 0;
+#ifdef __linux__
+    cpu_set_t set;
+
+    if (!sched_getaffinity(0, sizeof set, &set)) count = CPU_COUNT(&set);
+#endif
+    if (count < 1) count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count < 1 ? 1 : count > LIMN_PARTS_MAX ? LIMN_PARTS_MAX : (int)count;
+}
+
+void limn_compute_threads_set(int count)
+{
+    if (count < 1) count = available();
+    if (count > LIMN_PARTS_MAX) count = LIMN_PARTS_MAX;
+    atomic_store(&compute_threads, count);
+#ifdef _OPENMP
+    omp_set_num_threads(count);
+#endif
+}
+
+int limn_compute_threads(void)
+{
+    if (!atomic_load(&compute_threads)) limn_compute_threads_set(0);
+    return atomic_load(&compute_threads);
+}
+
+/* Part p of parts: the first count % parts ranges are one longer. */
+static size_t part_begin(size_t count, size_t parts, size_t p)
+{
+    size_t rest = count % parts;
+
+    return count / parts * p + (p < rest ? p : rest);
+}
+
+void limn_parallel(size_t count, size_t grain, limn_loop_body body, void *context)
+{
+    int threads = limn_compute_threads();
+    size_t parts = count / (grain ? grain : 1);
+
+    if (!count) return;
+    if (parts > (size_t)threads) parts = (size_t)threads;
+    if (parts <= 1) {
+        body(context, 0, count, 0);
+        return;
+    }
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static, 1) num_threads(threads)
+#endif
+    for (int p = 0; p < (int)parts; p++)
+        body(context, part_begin(count, parts, (size_t)p), part_begin(count, parts, (size_t)p + 1),
+             p);
+}
+
+struct limn_worker {
+    pthread_t thread;
+    void (*body)(void *context);
+    void *context;
+};
+
+static atomic_long starts_left = -1; /* starts still granted; negative: no limit */
+
+void limn_worker_refuse_after(long n)
+{
+    atomic_store(&starts_left, n < 0 ? -1 : n);
+}
+
+static bool start_granted(void)
+{
+    long left = atomic_load(&starts_left);
+
+    while (left > 0 && !atomic_compare_exchange_weak(&starts_left, &left, left - 1)) continue;
+    return left != 0;
+}
+
+static void *run(void *argument)
+{
+    limn_worker *worker = argument;
+
+#ifdef _OPENMP
+    omp_set_num_threads(limn_compute_threads());
+#endif
+    worker->body(worker->context);
+    return NULL;
+}
+
+limn_status limn_worker_start(limn_worker **out, void (*body)(void *context), void *context,
+                              limn_error *error)
+{
+    limn_worker *worker;
+    int code;
+
+    *out = NULL;
+    limn_compute_threads(); /* settle the number before a second thread could ask */
+    if (!(worker = limn_block(sizeof *worker)))
+        return limn_fail(error, LIMN_NO_MEMORY, "out of memory: a worker thread");
+    *worker = (limn_worker){ .body = body, .context = context };
+    code = start_granted() ? pthread_create(&worker->thread, NULL, run, worker) : EAGAIN;
+    if (code) {
+        limn_block_free(worker);
+        return limn_fail(error, LIMN_NO_MEMORY,
+                         "could not start a worker thread: %s; end other programs, or ask for "
+                         "fewer workers",
+                         strerror(code));
+    }
+    *out = worker;
+    return LIMN_OK;
+}
+
+void limn_worker_join(limn_worker **worker)
+{
+    if (!*worker) return;
+    pthread_join((*worker)->thread, NULL);
+    limn_block_free(*worker);
+    *worker = NULL;
+}
