@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# A small face in front of meson.  Each target first installs the packages that it needs and lacks.
+BUILD = build
+PREFIX = /usr/local
+
+.PHONY: build check bench size install clean
+
+build:
+	@tools/setup build
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --prefix=$(PREFIX)
+	@ninja -C $(BUILD)
+
+check:
+	@tools/setup build test
+	@tools/check.sh $(BUILD)
+
+# limn and its peers by turns; the peers live outside the repository (bench/setup_peers.sh).
+bench: build
+	@tools/setup bench
+	@bench/setup_peers.sh
+	@bench/compare.py
+
+# Lines a folder: a number to look at in every review.
+size:
+	@tools/size.sh
+
+install: build
+	@meson configure $(BUILD) --prefix=$(PREFIX)
+	@meson install -C $(BUILD)
+
+clean:
+	@rm -rf $(BUILD)

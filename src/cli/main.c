@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The command line: a table of commands, one error, one exit.
+ *
+ * A command is one row: name, one line for the list, its settings rows with their defaults, and the
+ * function.  The command returns a status and fills the error; only main prints it ("limn: ...")
+ * and turns the status into the exit code.  What a program may read goes to standard output, talk
+ * goes to standard error.  limn.h is the only header of ours that is seen here: the command line is
+ * the library's first user. */
+#include "limn.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct command {
+    const char *name;
+    const char *does;         /* one line, for the list */
+    const char *usage;        /* what follows the name */
+    const limn_setting *rows; /* NULL when it has none */
+    const void *defaults;     /* the filled struct that the rows describe */
+    limn_status (*run)(int argc, char **argv, limn_error *error); /* argv[0] is its own name */
+} command;
+
+static limn_status help(int argc, char **argv, limn_error *error);
+static limn_status version(int argc, char **argv, limn_error *error);
+
+static const command commands[] = {
+    { "help", "list the commands, or explain one", "[COMMAND]", NULL, NULL, help },
+    { "version", "say which version this is", "", NULL, NULL, version },
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static limn_status fail(limn_error *error, limn_status status, const char *form, const char *word,
+                        const char *nearest)
+{
+    error->status = status;
+    int used = snprintf(error->text, sizeof error->text, form, word);
+    if (nearest && used >= 0 && (size_t)used < sizeof error->text)
+        snprintf(error->text + used, sizeof error->text - (size_t)used,
+                 "; did you mean \"limn %s\"?", nearest);
+    return status;
+}
+
+static limn_status find(const command **out, const char *name, limn_error *error)
+{
+    const char *names[COMMANDS], *nearest;
+
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (!strcmp(commands[i].name, name)) {
+            *out = &commands[i];
+            return LIMN_OK;
+        }
+        names[i] = commands[i].name;
+    }
+    nearest = limn_nearest(name, names, COMMANDS);
+    return fail(error, LIMN_SETTING,
+                nearest ? "there is no command \"%s\""
+                        : "there is no command \"%s\"; \"limn help\" lists them",
+                name, nearest);
+}
+
+static void list(FILE *to)
+{
+    fputs("limn learns to turn one kind of picture into another from examples, and does it.\n\n"
+          "usage: limn COMMAND [SETTINGS] [ARGUMENTS]\n\n",
+          to);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(to, "  %-12s %s\n", commands[i].name, commands[i].does);
+    fputs("\n\"limn help COMMAND\" lists the settings of one.\n", to);
+}
+
+static limn_status help(int argc, char **argv, limn_error *error)
+{
+    const command *about;
+
+    if (argc > 2)
+        return fail(error, LIMN_SETTING, "help takes one command, not also \"%s\"", argv[2], NULL);
+    if (argc < 2) {
+        list(stdout);
+        return LIMN_OK;
+    }
+    limn_status status = find(&about, argv[1], error);
+    if (status) return status;
+    printf("limn %s: %s\n\nusage: limn %s%s%s\n", about->name, about->does, about->name,
+           *about->usage ? " " : "", about->usage);
+    if (about->rows) {
+        putchar('\n');
+        limn_settings_print(stdout, about->rows, about->defaults);
+    }
+    return LIMN_OK;
+}
+
+static limn_status version(int argc, char **argv, limn_error *error)
+{
+    if (argc > 1)
+        return fail(error, LIMN_SETTING, "version takes no argument, not \"%s\"", argv[1], NULL);
+    puts("limn " LIMN_VERSION);
+    return LIMN_OK;
+}
+
+int main(int argc, char **argv)
+{
+    limn_error error = { 0 };
+    limn_status status;
+    const command *asked;
+
+    if (argc < 2) {
+        list(stderr);
+        return limn_status_exit_code(LIMN_SETTING);
+    }
+    const char *name = argv[1];
+    if (!strcmp(name, "--help") || !strcmp(name, "-h")) name = "help";
+    if (!strcmp(name, "--version")) name = "version";
+
+    status = find(&asked, name, &error);
+    if (!status) status = asked->run(argc - 1, argv + 1, &error);
+    if (!status && fflush(stdout))
+        status = fail(&error, LIMN_IO, "could not write to %s", "standard output", NULL);
+    if (status) fprintf(stderr, "limn: %s\n", error.text);
+    return limn_status_exit_code(status);
+}
