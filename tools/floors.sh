@@ -42,7 +42,7 @@ oneapi/ op/dnn
 sqlite3 train/
 microhttpd web/
 openssl/ publish/
-jansson base/json
+jansson tensor/safetensors
 protobuf-c/ model/
 onnx model/
 mpi train/

@@ -39,12 +39,15 @@ int limn_status_exit_code(limn_status status)
     return (unsigned)status < LIMN_STATUS_COUNT ? codes[status] : 1;
 }
 
-/* Copies text, cut to what fits. */
-static void keep(limn_error *error, const char *text)
+/* Copies text, cut to what fits.  Control characters become '?': names from files of strangers end
+ * up in messages, and a terminal obeys some of what is printed. */
+static void keep(limn_error *error, char *text)
 {
     const size_t room = sizeof error->text - 1;
     size_t length = strlen(text);
 
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f) text[i] = '?';
     if (length > room) {
         length = room - 3;
         while (length && ((unsigned char)text[length] & 0xc0) == 0x80) length--;

@@ -2,11 +2,11 @@
  *
  * Errors: found once, said once, carried up with context.
  *
- * Whoever FINDS a fault calls limn_fail() and writes the sentence.  Whoever passes it on returns the
- * status untouched or, at a border that a person would recognise (a file, a pair, an epoch), puts
- * one clause in front of it with limn_while().  Nothing here prints; the command line and the web
- * reply do.  A struct and not a process-wide log, because the server runs several jobs at a time and
- * one user's message must not reach another. */
+ * Whoever FINDS a fault calls limn_fail() and writes the sentence.  Whoever passes it on returns
+ * the status untouched or, at a border that a person would recognise (a file, a pair, an epoch),
+ * puts one clause in front of it with limn_while().  Nothing here prints; the command line and the
+ * web reply do.  A struct and not a process-wide log, because the server runs several jobs at a
+ * time and one user's message must not reach another. */
 #ifndef LIMN_BASE_ERROR_H
 #define LIMN_BASE_ERROR_H
 

@@ -11,7 +11,7 @@
 /* A file being written.  Open, write any number of times, then commit or abandon; abandon after
  * commit (or on {0}) does nothing, so `done:` labels can call it always. */
 typedef struct limn_file {
-    int descriptor_plus_one; /* so that {0} is closed */
+    int descriptor_plus_one;  /* so that {0} is closed */
     char *temporary, *target; /* heap blocks from limn_block */
     uint64_t written;
 } limn_file;
@@ -39,8 +39,8 @@ void limn_file_unmap(limn_mapping *mapping);
 /* Makes a folder and those above it; no error when it is there. */
 limn_status limn_folder_make(const char *path, limn_error *error);
 
-/* For tests: let n system calls of this file (create, write, sync, rename) through and fail all that
- * follow with ENOSPC; -1 turns it off. */
+/* For tests: let n system calls of this file (create, write, sync, rename) through and fail all
+ * that follow with ENOSPC; -1 turns it off. */
 void limn_file_fail_after(long n);
 
 #endif

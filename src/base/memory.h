@@ -4,8 +4,8 @@
  *
  * Everything lives exactly as long as one of four things: the process, the model, the plan (one
  * input size) or one step.  Each has an arena; closing the arena frees all of it, so error paths
- * need no clean-up list.  The library's single allocation call is limn_block() in memory.c, which is
- * what lets a test refuse the nth request and count the requests of a step (none). */
+ * need no clean-up list.  The library's single allocation call is limn_block() in memory.c, which
+ * is what lets a test refuse the nth request and count the requests of a step (none). */
 #ifndef LIMN_BASE_MEMORY_H
 #define LIMN_BASE_MEMORY_H
 
@@ -40,9 +40,9 @@ char *limn_take_format(limn_arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* The one door to the system's allocator: bytes aligned to 64, not cleared, NULL when refused.  For
- * tensors of a plan and for buffers that grow; blocks of 2 MiB and more are offered to the kernel as
- * huge pages (first touch of small pages is slow on virtual machines).  Freed by limn_block_free,
- * which takes NULL. */
+ * tensors of a plan and for buffers that grow; blocks of 2 MiB and more are offered to the kernel
+ * as huge pages (first touch of small pages is slow on virtual machines).  Freed by
+ * limn_block_free, which takes NULL. */
 void *limn_block(size_t bytes);
 void limn_block_free(void *block);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * All chance comes from (seed, stream, step, index): a counter-based generator (Philox 4x32-10,
- * Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").  No state is kept anywhere, so
- * a resumed run draws what an uninterrupted one would have drawn, threads may draw in any order, and
- * a dropout mask is drawn again in the backward pass instead of being stored. */
+ * Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").  No state is kept anywhere,
+ * so a resumed run draws what an uninterrupted one would have drawn, threads may draw in any order,
+ * and a dropout mask is drawn again in the backward pass instead of being stored. */
 #ifndef LIMN_BASE_RANDOM_H
 #define LIMN_BASE_RANDOM_H
 

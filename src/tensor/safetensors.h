@@ -17,10 +17,10 @@ enum { LIMN_DIMS_MAX = 8 };
 typedef struct limn_saved_tensor {
     const char *name;
     limn_type type;
-    int dims;                     /* 0 is a scalar */
+    int dims; /* 0 is a scalar */
     int64_t size[LIMN_DIMS_MAX];
-    size_t count;                 /* product of the sizes */
-    const void *data;             /* into the mapping, aligned to its type or not: use memcpy */
+    size_t count;     /* product of the sizes */
+    const void *data; /* into the mapping, aligned to its type or not: use memcpy */
 } limn_saved_tensor;
 
 typedef struct limn_saved_text {
@@ -50,8 +50,8 @@ limn_saved_text limn_safetensors_text_at(const limn_safetensors *file, size_t i)
 limn_status limn_saved_floats(const limn_saved_tensor *tensor, size_t first, size_t count,
                               float *out, limn_error *error);
 
-/* Writing: whole or absent.  Describe all tensors, then hand over the data of each in the same order
- * in any number of pieces, then commit. */
+/* Writing: whole or absent.  Describe all tensors, then hand over the data of each in the same
+ * order in any number of pieces, then commit. */
 typedef struct limn_safetensors_writer limn_safetensors_writer;
 limn_status limn_safetensors_create(limn_safetensors_writer **out, const char *path,
                                     const limn_saved_tensor *tensors, size_t count,
