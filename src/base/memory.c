@@ -8,8 +8,8 @@
  * arenas stay small, and a graph of a thousand nodes makes a handful of requests.
  *
  * Blocks of 2 MiB and more are aligned to 2 MiB and offered to the kernel as huge pages before they
- * are touched.  Only the alignment is rounded, not the size: rounding the size up would waste a
- * megabyte on average in every block of a plan. */
+ * are touched.  Only the alignment is rounded, not the size, which would waste a megabyte on
+ * average in every block of a plan; aligned_alloc would insist on it, posix_memalign does not. */
 #include "base/memory.h"
 
 #include <assert.h>
@@ -57,7 +57,7 @@ void *limn_block(size_t bytes)
     atomic_fetch_add(&requests, 1);
     if (bytes > SIZE_MAX / 2 || !granted()) return NULL;
     bytes = bytes ? (bytes + ALIGN - 1) / ALIGN * ALIGN : ALIGN;
-    if (!(block = aligned_alloc(align, bytes))) return NULL;
+    if (posix_memalign(&block, align, bytes)) return NULL;
 #ifdef MADV_HUGEPAGE
     /* An offer: kernels without huge pages answer EINVAL, and the block is as good as before. */
     if (align == HUGE_BYTES) (void)madvise(block, bytes / HUGE_BYTES * HUGE_BYTES, MADV_HUGEPAGE);

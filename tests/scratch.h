@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A folder of its own for every test that writes files, and small helpers to look into it.  Plain
+ * stdio on purpose: what the library writes is looked at without the library. */
+#ifndef LIMN_TESTS_SCRATCH_H
+#define LIMN_TESTS_SCRATCH_H
+
+#include <dirent.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct scratch {
+    char folder[256];
+    char path[512]; /* of the last scratch_path */
+} scratch;
+
+static inline void scratch_open(scratch *s)
+{
+    const char *base = getenv("TMPDIR");
+
+    snprintf(s->folder, sizeof s->folder, "%s/limn-test-XXXXXX", base && *base ? base : "/tmp");
+    if (!mkdtemp(s->folder)) {
+        perror(s->folder);
+        abort();
+    }
+}
+
+/* folder/name; valid until the next call. */
+static inline const char *scratch_path(scratch *s, const char *name)
+{
+    snprintf(s->path, sizeof s->path, "%s/%s", s->folder, name);
+    return s->path;
+}
+
+/* Number of entries of a folder. */
+static inline int scratch_entries(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    int count = 0;
+
+    if (!dir) return -1;
+    for (struct dirent *entry; (entry = readdir(dir));)
+        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    closedir(dir);
+    return count;
+}
+
+static inline void scratch_remove(const char *folder)
+{
+    DIR *dir = opendir(folder);
+
+    if (dir) {
+        for (struct dirent *entry; (entry = readdir(dir));) {
+            char path[1024];
+
+            if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
+            snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+            if (unlink(path)) scratch_remove(path);
+        }
+        closedir(dir);
+    }
+    rmdir(folder);
+}
+
+static inline void scratch_close(scratch *s)
+{
+    scratch_remove(s->folder);
+}
+
+static inline void scratch_write(const char *path, const void *bytes, size_t count)
+{
+    FILE *file = fopen(path, "wb");
+
+    if (!file || fwrite(bytes, 1, count, file) != count || fclose(file)) {
+        perror(path);
+        abort();
+    }
+}
+
+/* Reads a whole file; free it.  NULL when it is not there. */
+static inline char *scratch_read(const char *path, size_t *count)
+{
+    FILE *file = fopen(path, "rb");
+    struct stat there;
+    char *bytes;
+
+    if (!file) return NULL;
+    if (fstat(fileno(file), &there) || !(bytes = malloc((size_t)there.st_size + 1))) abort();
+    *count = fread(bytes, 1, (size_t)there.st_size, file);
+    bytes[*count] = '\0';
+    fclose(file);
+    return bytes;
+}
+
+#endif

@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The ground floor: errors, arenas, threads, chance, the processor's level.  Random words are held
+ * against the known answers that Random123 publishes for Philox 4x32-10; the distributions against
+ * arithmetic. */
+#include "base/cpu.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "base/threads.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* ---- Errors ---------------------------------------------------------------------------------- */
+
+static void error_is_said_once_and_carried_up(void **state)
+{
+    limn_error error = { 0 };
+
+    (void)state;
+    assert_int_equal(limn_fail(&error, LIMN_FORMAT, "%s: %d bytes", "017.png", 0), LIMN_FORMAT);
+    assert_int_equal(error.status, LIMN_FORMAT);
+    assert_string_equal(error.text, "017.png: 0 bytes");
+    assert_int_equal(limn_while(&error, "pair %d of %d", 17, 400), LIMN_FORMAT);
+    assert_int_equal(limn_while(&error, "epoch 3"), LIMN_FORMAT);
+    assert_string_equal(error.text, "epoch 3: pair 17 of 400: 017.png: 0 bytes");
+}
+
+static void error_may_quote_itself(void **state)
+{
+    limn_error error = { 0 };
+
+    (void)state;
+    limn_fail(&error, LIMN_IO, "inner");
+    limn_fail(&error, LIMN_BUG, "outer (%s)", error.text);
+    assert_string_equal(error.text, "outer (inner)");
+    limn_while(&error, "while %s", error.text);
+    assert_string_equal(error.text, "while outer (inner): outer (inner)");
+}
+
+static limn_status passes_on(limn_error *error)
+{
+    LIMN_TRY(limn_fail(error, LIMN_SHAPE, "x"));
+    return LIMN_OK;
+}
+
+static void error_struct_may_be_missing(void **state)
+{
+    (void)state;
+    assert_int_equal(passes_on(NULL), LIMN_SHAPE);
+    assert_int_equal(limn_while(NULL, "pair 3"), LIMN_SHAPE);
+    assert_int_equal(limn_fail(NULL, LIMN_IO, "y"), LIMN_IO);
+    assert_int_equal(limn_while(NULL, "pair 4"), LIMN_IO);
+}
+
+/* Text that is too long ends in "..." at a whole character, in both functions. */
+static void error_text_is_cut_at_a_character(void **state)
+{
+    limn_error error = { 0 };
+    char text[1200];
+
+    (void)state;
+    for (int shift = 0; shift < 4; shift++) {
+        size_t length;
+
+        memset(text, 'a', sizeof text);
+        for (size_t i = (size_t)shift; i + 3 < sizeof text; i += 3)
+            memcpy(text + i, "\xe2\x82\xac", 3); /* the euro sign */
+        text[sizeof text - 1] = '\0';
+        limn_fail(&error, LIMN_IO, "%s", text);
+        length = strlen(error.text);
+        assert_in_range(length, sizeof error.text - 6, sizeof error.text - 1);
+        assert_string_equal(error.text + length - 3, "...");
+        assert_int_equal((length - 3 - (size_t)shift) % 3, 0);
+        limn_while(&error, "%s", "in front");
+        assert_memory_equal(error.text, "in front: ", 10);
+        assert_string_equal(error.text + strlen(error.text) - 3, "...");
+    }
+    memset(text, 'b', sizeof error.text - 1);
+    text[sizeof error.text - 1] = '\0'; /* the longest that fits stays whole */
+    limn_fail(&error, LIMN_IO, "%s", text);
+    assert_string_equal(error.text, text);
+}
+
+static void error_text_has_no_control_characters(void **state)
+{
+    limn_error error = { 0 };
+
+    (void)state;
+    limn_fail(&error, LIMN_FORMAT, "tensor \"%s\"", "a\x1b[2Jb\nc\x7f");
+    assert_string_equal(error.text, "tensor \"a?[2Jb?c?\"");
+}
+
+static void status_has_sentence_and_exit_code(void **state)
+{
+    (void)state;
+    assert_string_equal(limn_status_text(LIMN_OK), "no error");
+    assert_string_equal(limn_status_text(LIMN_SETTING), "unknown or unusable setting");
+    assert_int_equal(limn_status_exit_code(LIMN_OK), 0);
+    assert_int_equal(limn_status_exit_code(LIMN_SETTING), 2);
+    assert_int_equal(limn_status_exit_code(LIMN_REFUSED_PICTURE), 3);
+    assert_int_equal(limn_status_exit_code(LIMN_STOPPED), 130);
+    assert_string_equal(limn_status_text((limn_status)99), "unknown status");
+    assert_int_equal(limn_status_exit_code((limn_status)-1), 1);
+}
+
+/* ---- Memory ---------------------------------------------------------------------------------- */
+
+static void block_is_aligned_and_counted(void **state)
+{
+    static const size_t sizes[] = { 0, 1, 63, 64, 65, 4096, 2 << 20, (2 << 20) + 1, 5 << 20 };
+    size_t live = limn_memory_live_blocks(), requests = limn_memory_requests();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        unsigned char *block = limn_block(sizes[i]);
+
+        assert_non_null(block);
+        assert_int_equal((uintptr_t)block % (sizes[i] >= 2 << 20 ? 2 << 20 : 64), 0);
+        memset(block, 0xa5, sizes[i]);
+        assert_int_equal(limn_memory_live_blocks(), live + 1);
+        limn_block_free(block);
+        assert_int_equal(limn_memory_live_blocks(), live);
+        assert_int_equal(limn_memory_requests(), requests + i + 1);
+    }
+    limn_block_free(NULL);
+    assert_int_equal(limn_memory_live_blocks(), live);
+}
+
+static void impossible_sizes_are_refused(void **state)
+{
+    limn_arena arena;
+    limn_error error = { 0 };
+    void *p = &arena;
+
+    (void)state;
+    assert_null(limn_block(SIZE_MAX));
+    assert_null(limn_block(SIZE_MAX - 63));
+    limn_arena_open(&arena, "plan", 0);
+    assert_null(limn_take(&arena, SIZE_MAX));
+    assert_null(limn_take(&arena, SIZE_MAX - 127));
+    assert_int_equal(limn_take_into(&p, &arena, SIZE_MAX / 2, &error), LIMN_NO_MEMORY);
+    assert_null(p);
+    assert_string_equal(error.text, "out of memory: plan wanted 9223372036854775807 more bytes");
+    limn_arena_close(&arena);
+}
+
+/* Many sizes, each zeroed, aligned, apart from the others, and alive until the close. */
+static void arena_gives_separate_zeroed_memory(void **state)
+{
+    enum { COUNT = 2000 };
+    static unsigned char *taken[COUNT];
+    static size_t sizes[COUNT];
+    limn_random draw = { .seed = 7 };
+    size_t live = limn_memory_live_blocks(), sum = 0;
+    limn_arena arena;
+
+    (void)state;
+    limn_arena_open(&arena, "test", 4096);
+    assert_int_equal(limn_memory_live_blocks(), live);
+    for (int round = 0; round < 2; round++, sum = 0) { /* the second on the re-used arena */
+        for (int i = 0; i < COUNT; i++) {
+            sizes[i] = limn_random_below(&draw, (uint64_t)i, i % 50 ? 300 : 20000);
+            taken[i] = limn_take(&arena, sizes[i]);
+            assert_non_null(taken[i]);
+            assert_int_equal((uintptr_t)taken[i] % 64, 0);
+            for (size_t k = 0; k < sizes[i]; k++) assert_int_equal(taken[i][k], 0);
+            memset(taken[i], i % 255 + 1, sizes[i]);
+            sum += sizes[i] ? (sizes[i] + 63) / 64 * 64 : 64;
+        }
+        assert_int_equal(arena.taken_bytes, sum);
+        for (int i = 0; i < COUNT; i++)
+            for (size_t k = 0; k < sizes[i]; k++) assert_int_equal(taken[i][k], i % 255 + 1);
+        assert_true(limn_memory_live_blocks() > live);
+        limn_arena_close(&arena);
+        assert_int_equal(limn_memory_live_blocks(), live);
+        assert_int_equal(arena.taken_bytes, 0);
+    }
+}
+
+static void arena_keeps_the_room_beside_a_large_request(void **state)
+{
+    limn_arena arena;
+    unsigned char *first, *second;
+
+    (void)state;
+    limn_arena_open(&arena, "test", 4096);
+    first = limn_take(&arena, 64);
+    assert_non_null(limn_take(&arena, 100000));
+    second = limn_take(&arena, 64);
+    assert_ptr_equal(second, first + 64);
+    limn_arena_close(&arena);
+    arena = (limn_arena){ 0 }; /* a closed arena is as good as an open one */
+    limn_arena_close(&arena);
+    assert_non_null(limn_take(&arena, 10));
+    limn_arena_close(&arena);
+}
+
+static void arena_takes_texts(void **state)
+{
+    limn_arena arena;
+    char *copy;
+
+    (void)state;
+    limn_arena_open(&arena, "test", 0);
+    copy = limn_take_text(&arena, "down1");
+    assert_string_equal(copy, "down1");
+    assert_string_equal(limn_take_format(&arena, "%s.%d.weight", copy, 3), "down1.3.weight");
+    assert_string_equal(limn_take_format(&arena, "%s", ""), "");
+    limn_arena_close(&arena);
+}
+
+static bool use_an_arena(limn_error *error)
+{
+    limn_arena arena;
+    limn_status status = LIMN_OK;
+    void *p;
+
+    limn_arena_open(&arena, "model", 256);
+    for (int i = 0; i < 20 && !status; i++)
+        status = limn_take_into(&p, &arena, (size_t)i * 100, error);
+    if (!status && !limn_take_text(&arena, "text")) status = LIMN_NO_MEMORY;
+    limn_arena_close(&arena);
+    return !status;
+}
+
+static void every_refused_request_is_survived(void **state)
+{
+    size_t live = limn_memory_live_blocks();
+    limn_error error = { 0 };
+    int n;
+
+    (void)state;
+    for (n = 0; n < 1000; n++) {
+        bool done;
+
+        limn_memory_refuse_after(n);
+        done = use_an_arena(&error);
+        limn_memory_refuse_after(-1);
+        assert_int_equal(limn_memory_live_blocks(), live);
+        if (done) break;
+        assert_memory_equal(error.text, "out of memory: model wanted ", 28);
+    }
+    assert_in_range(n, 3, 999);
+}
+
+/* ---- Threads --------------------------------------------------------------------------------- */
+
+typedef struct seen {
+    atomic_uchar at[5000];
+    atomic_int parts, low_part_mask;
+    size_t least;
+} seen;
+
+static void mark(void *context, size_t begin, size_t end, int part)
+{
+    seen *s = context;
+
+    for (size_t i = begin; i < end; i++) atomic_fetch_add(&s->at[i], 1);
+    atomic_fetch_add(&s->parts, 1);
+    atomic_fetch_or(&s->low_part_mask, 1 << part);
+    if (part == 0) s->least = end - begin;
+}
+
+static void parallel_covers_each_index_once(void **state)
+{
+    static const size_t counts[] = { 0, 1, 2, 3, 7, 100, 4999, 5000 },
+                        grains[] = { 0, 1, 3, 64, 5000 };
+    static seen s;
+
+    (void)state;
+    for (int threads = 1; threads <= 7; threads += 2)
+        for (size_t c = 0; c < 8; c++)
+            for (size_t g = 0; g < 5; g++) {
+                size_t grain = grains[g] ? grains[g] : 1, parts = counts[c] / grain;
+
+                if (parts > (size_t)threads) parts = (size_t)threads;
+                if (!parts && counts[c]) parts = 1;
+                memset(&s, 0, sizeof s);
+                limn_compute_threads_set(threads);
+                limn_parallel(counts[c], grains[g], mark, &s);
+                for (size_t i = 0; i < 5000; i++) assert_int_equal(s.at[i], i < counts[c]);
+                assert_int_equal(s.parts, parts);
+                assert_int_equal(s.low_part_mask, (1 << parts) - 1);
+                if (parts) assert_int_equal(s.least, (counts[c] + parts - 1) / parts);
+            }
+    limn_compute_threads_set(0);
+}
+
+static void nested(void *context, size_t begin, size_t end, int part)
+{
+    (void)part;
+    for (size_t i = begin; i < end; i++) limn_parallel(10, 1, mark, (seen *)context + i);
+}
+
+static void parallel_inside_parallel_is_whole(void **state)
+{
+    static seen s[4];
+
+    (void)state;
+    limn_compute_threads_set(4);
+    limn_parallel(4, 1, nested, s);
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < 10; k++) assert_int_equal(s[i].at[k], 1);
+    limn_compute_threads_set(0);
+}
+
+static void thread_count_has_bounds(void **state)
+{
+    (void)state;
+    limn_compute_threads_set(100000);
+    assert_int_equal(limn_compute_threads(), LIMN_PARTS_MAX);
+    limn_compute_threads_set(3);
+    assert_int_equal(limn_compute_threads(), 3);
+    limn_compute_threads_set(0);
+    assert_in_range(limn_compute_threads(), 1, sysconf(_SC_NPROCESSORS_CONF));
+}
+
+static void add_one(void *context)
+{
+    atomic_fetch_add((atomic_int *)context, 1);
+}
+
+static void workers_run_and_are_refused_cleanly(void **state)
+{
+    size_t live = limn_memory_live_blocks();
+    limn_worker *workers[4] = { 0 };
+    limn_error error = { 0 };
+    atomic_int runs = 0;
+
+    (void)state;
+    limn_worker_refuse_after(3);
+    for (int i = 0; i < 4; i++) {
+        limn_status status = limn_worker_start(&workers[i], add_one, &runs, &error);
+
+        assert_int_equal(status, i < 3 ? LIMN_OK : LIMN_NO_MEMORY);
+        assert_int_equal(workers[i] != NULL, i < 3);
+    }
+    assert_non_null(strstr(error.text, "could not start a worker thread"));
+    limn_worker_refuse_after(-1);
+    for (int i = 0; i < 4; i++) {
+        limn_worker_join(&workers[i]);
+        assert_null(workers[i]);
+    }
+    assert_int_equal(runs, 3);
+    limn_memory_refuse_after(0);
+    assert_int_equal(limn_worker_start(&workers[0], add_one, &runs, &error), LIMN_NO_MEMORY);
+    limn_memory_refuse_after(-1);
+    assert_null(workers[0]);
+    assert_int_equal(limn_memory_live_blocks(), live);
+}
+
+/* ---- Chance ---------------------------------------------------------------------------------- */
+
+static void philox_gives_the_published_words(void **state)
+{
+    static const struct {
+        limn_random random;
+        uint64_t index;
+        uint32_t words[4];
+    } known[] = {
+        { { 0 }, 0, { 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8 } },
+        { { .seed = UINT64_MAX, .step = 0xffffffff, .stream = 0xffffffff },
+          UINT64_MAX,
+          { 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd } },
+        { { .seed = 0x299f31d0a4093822, .step = 0x13198a2e, .stream = 0x03707344 },
+          0x85a308d3243f6a88,
+          { 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1 } },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        uint32_t words[4];
+
+        limn_random_words(&known[i].random, known[i].index, words);
+        assert_memory_equal(words, known[i].words, sizeof words);
+    }
+    for (uint32_t k = 0; k < 4; k++)
+        assert_int_equal(limn_random_word(&known[0].random, k), known[0].words[k]);
+}
+
+static void each_part_of_the_name_of_a_draw_counts(void **state)
+{
+    limn_random base = { .seed = 5, .stream = 6, .step = 7 }, other;
+    uint32_t word = limn_random_word(&base, 8);
+
+    (void)state;
+    other = base, other.seed ^= 1ull << 40;
+    assert_int_not_equal(limn_random_word(&other, 8), word);
+    other = base, other.stream++;
+    assert_int_not_equal(limn_random_word(&other, 8), word);
+    other = base, other.step++;
+    assert_int_not_equal(limn_random_word(&other, 8), word);
+    other = base, other.step += 1ull << 32;
+    assert_int_not_equal(limn_random_word(&other, 8), word);
+    assert_int_not_equal(limn_random_word(&base, 8 + (1ull << 40)), word);
+    assert_int_equal(limn_random_word(&base, 8), word);
+}
+
+/* Mean and variance within five standard errors, and the shape in bins (chi-square, 99 degrees of
+ * freedom: below 160 but for one seed in ten thousand).  The draws are fixed, so it is too. */
+static void draws_have_their_distributions(void **state)
+{
+    enum { COUNT = 400000, BINS = 100 };
+    limn_random draw = { .seed = 20, .stream = 3, .step = 11 };
+    size_t uniform_bins[BINS] = { 0 }, below_bins[BINS] = { 0 }, normal_bins[BINS] = { 0 };
+    double sum = 0, squares = 0, chi[3] = { 0 };
+
+    (void)state;
+    for (uint64_t i = 0; i < COUNT; i++) {
+        float u = limn_random_uniform(&draw, i), x = limn_random_normal(&draw, i);
+        uint32_t k = limn_random_below(&draw, i + (1ull << 50), BINS);
+
+        assert_true(u >= 0 && u < 1 && k < BINS && isfinite(x));
+        uniform_bins[(int)(u * BINS)]++;
+        below_bins[k]++;
+        normal_bins[(int)(0.5 * erfc(-x / sqrt(2)) * (BINS - 1e-9))]++;
+        sum += x;
+        squares += (double)x * x;
+    }
+    for (int b = 0; b < BINS; b++) {
+        const double expected = (double)COUNT / BINS;
+
+        chi[0] += pow((double)uniform_bins[b] - expected, 2) / expected;
+        chi[1] += pow((double)below_bins[b] - expected, 2) / expected;
+        chi[2] += pow((double)normal_bins[b] - expected, 2) / expected;
+    }
+    for (int i = 0; i < 3; i++) assert_true(chi[i] > 50 && chi[i] < 160);
+    assert_true(fabs(sum / COUNT) < 5 / sqrt(COUNT));
+    assert_true(fabs(squares / COUNT - 1) < 5 * sqrt(2.0 / COUNT));
+}
+
+static void permutations_are_fair(void **state)
+{
+    enum { N = 4, ROUNDS = 24000 };
+    size_t seen_orders[256] = { 0 };
+    uint32_t order[1000];
+    bool there[1000] = { 0 };
+    double chi = 0;
+
+    (void)state;
+    limn_random_permutation(&(limn_random){ .seed = 1 }, order, 1000);
+    for (int i = 0; i < 1000; i++) {
+        assert_true(order[i] < 1000 && !there[order[i]]);
+        there[order[i]] = true;
+    }
+    limn_random_permutation(&(limn_random){ .seed = 1 }, order, 0);
+    for (uint64_t step = 0; step < ROUNDS; step++) {
+        limn_random_permutation(&(limn_random){ .seed = 9, .step = step }, order, N);
+        seen_orders[order[0] * 64 + order[1] * 16 + order[2] * 4 + order[3]]++;
+    }
+    for (int i = 0, kinds = 0; i < 256; i++)
+        if (seen_orders[i]) {
+            chi += pow((double)seen_orders[i] - 1000, 2) / 1000;
+            assert_true(++kinds <= 24);
+        }
+    assert_true(chi < 60); /* 23 degrees of freedom */
+}
+
+/* ---- Processor ------------------------------------------------------------------------------- */
+
+/* LIMN_CPU is read once; this test therefore sets it before anyone has asked. */
+static void cpu_level_can_be_lowered(void **state)
+{
+    (void)state;
+    setenv("LIMN_CPU", "base", 1);
+    assert_int_equal(limn_cpu(), LIMN_CPU_BASE);
+    assert_false(limn_cpu_has_bf16());
+    assert_string_equal(limn_cpu_name(limn_cpu()), "base");
+    assert_string_equal(limn_cpu_name(LIMN_CPU_AVX512), "avx512");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cpu_level_can_be_lowered),
+        cmocka_unit_test(error_is_said_once_and_carried_up),
+        cmocka_unit_test(error_may_quote_itself),
+        cmocka_unit_test(error_struct_may_be_missing),
+        cmocka_unit_test(error_text_is_cut_at_a_character),
+        cmocka_unit_test(error_text_has_no_control_characters),
+        cmocka_unit_test(status_has_sentence_and_exit_code),
+        cmocka_unit_test(block_is_aligned_and_counted),
+        cmocka_unit_test(impossible_sizes_are_refused),
+        cmocka_unit_test(arena_gives_separate_zeroed_memory),
+        cmocka_unit_test(arena_keeps_the_room_beside_a_large_request),
+        cmocka_unit_test(arena_takes_texts),
+        cmocka_unit_test(every_refused_request_is_survived),
+        cmocka_unit_test(parallel_covers_each_index_once),
+        cmocka_unit_test(parallel_inside_parallel_is_whole),
+        cmocka_unit_test(thread_count_has_bounds),
+        cmocka_unit_test(workers_run_and_are_refused_cleanly),
+        cmocka_unit_test(philox_gives_the_published_words),
+        cmocka_unit_test(each_part_of_the_name_of_a_draw_counts),
+        cmocka_unit_test(draws_have_their_distributions),
+        cmocka_unit_test(permutations_are_fair),
+    };
+
+    return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+}
