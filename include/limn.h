@@ -85,7 +85,8 @@ void limn_setting_get(const limn_setting *row, const void *fields, char *text, s
 /* The row of that name or alias, or NULL. */
 const limn_setting *limn_setting_find(const limn_setting *rows, const char *name);
 
-/* Prints one row a line: "  --name VALUE   help (default; range)".  defaults is the filled struct. */
+/* Prints one row a line: "  --name VALUE   help (default; range)".  defaults is the filled struct,
+ * and to is the caller's: the library opens no stream of its own. */
 void limn_settings_print(FILE *to, const limn_setting *rows, const void *defaults);
 
 /* The candidate nearest to the text by edit distance, or NULL when none is near.  Used for "did you
