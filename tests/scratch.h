@@ -55,11 +55,12 @@ static inline void scratch_remove(const char *folder)
 
     if (dir) {
         for (struct dirent *entry; (entry = readdir(dir));) {
-            char path[1024];
+            char *path = NULL;
 
             if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
-            snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+            if (asprintf(&path, "%s/%s", folder, entry->d_name) < 0) abort();
             if (unlink(path)) scratch_remove(path);
+            free(path);
         }
         closedir(dir);
     }

@@ -71,13 +71,14 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Edits (insert, drop, replace, swap neighbours) that turn text into word; no more than WORD_MAX
- * letters of either. */
+/* Edits (insert, drop, replace, swap neighbours) that turn text into word; SIZE_MAX where one of
+ * them is longer than any name. */
 static size_t distance(const char *text, const char *word, size_t word_length)
 {
     size_t rows[3][WORD_MAX + 1], *before = rows[0], *last = rows[1], *now = rows[2];
-    size_t text_length = least(strlen(text), WORD_MAX), n = least(word_length, WORD_MAX);
+    size_t text_length = strlen(text), n = word_length;
 
+    if (text_length > WORD_MAX || n > WORD_MAX) return SIZE_MAX;
     for (size_t j = 0; j <= n; j++) last[j] = j;
     for (size_t i = 1; i <= text_length; i++) {
         size_t *free_row = before;
@@ -176,14 +177,15 @@ static void write_bound(char text[NUMBER_MAX], double value, bool whole)
 static range range_of(const limn_setting *row)
 {
     bool whole = row->kind != LIMN_SETTING_FLOAT;
-    double type_high = row->kind == LIMN_SETTING_INT    ? (double)INT_MAX
-                       : row->kind == LIMN_SETTING_LONG ? 0x1p63
-                                                        : HUGE_VAL;
+    double type_low = row->kind == LIMN_SETTING_INT    ? (double)INT_MIN
+                      : row->kind == LIMN_SETTING_LONG ? -0x1p63
+                                                       : -HUGE_VAL;
+    double type_high = row->kind == LIMN_SETTING_INT ? (double)INT_MAX : -type_low;
     range r = { .low = row->low, .high = row->high, .limited = row->low != 0 || row->high != 0 };
 
-    if (!r.limited) r.low = -type_high, r.high = type_high;
+    if (!r.limited) r.low = type_low, r.high = type_high;
     if (r.high > type_high) r.high = type_high;
-    if (r.low < -type_high) r.low = -type_high;
+    if (r.low < type_low) r.low = type_low;
     write_bound(r.low_text, r.low, whole);
     write_bound(r.high_text, r.high, whole);
     return r;
