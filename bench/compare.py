@@ -53,11 +53,19 @@ def jemalloc():
     return {"LD_PRELOAD": found[0], "MALLOC_CONF": "dirty_decay_ms:-1,muzzy_decay_ms:-1"}
 
 
+def openblas():
+    """Debian's PyTorch takes whatever BLAS the system names; the one with OpenMP shares its threads."""
+    found = sorted(glob.glob("/usr/lib/*/openblas-openmp/libblas.so.3"))
+    if not found:
+        sys.exit("compare: OpenBLAS with OpenMP is missing; tools/setup bench installs it")
+    return {"LD_LIBRARY_PATH": os.path.dirname(found[0])}
+
+
 def peer_command(peer, args):
     """(command, environment) of a peer."""
     python = os.path.join(args.peers, "bin", "python")
     if peer == "torch_debian":
-        return ["/usr/bin/python3", os.path.join(HERE, "peer_torch.py")], jemalloc()
+        return ["/usr/bin/python3", os.path.join(HERE, "peer_torch.py")], {**jemalloc(), **openblas()}
     if peer == "torch":
         return [python, os.path.join(HERE, "peer_torch.py")], jemalloc()
     return [python, os.path.join(HERE, "peer_onnxruntime.py")], {}
