@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What conv, deconv and dense share: the three directions of one convolution.
+ *
+ * A convolution joins a large side (its input) and a small side (its output).  A transposed
+ * convolution is the same with the sides exchanged: its forward pass is the other's data gradient.
+ * So there are three plain loops and one preparation for both operations. */
+#ifndef LIMN_OP_CONVOLUTION_H
+#define LIMN_OP_CONVOLUTION_H
+
+#include "op/op.h"
+
+/* Plain loops, float32, NCHW, weights (small channels, large channels / groups, kh, kw).  args
+ * gives stride, pad_top, pad_left and groups; kernel sizes come from the weights' shape.
+ *
+ * small = bias + sum of w * large (cross-correlation), or small += that without bias. */
+void limn_convolve(const limn_tensor *large, const limn_tensor *w, const float *bias,
+                   const limn_tensor *small, const limn_args *args, bool accumulate);
+/* large = bias + what w * small spreads into it: the data gradient of the above. */
+void limn_convolve_data(const limn_tensor *large, const limn_tensor *w, const float *bias,
+                        const limn_tensor *small, const limn_args *args, bool accumulate);
+/* dw = sum of large * small over pictures and positions: the gradient of the weights. */
+void limn_convolve_weights(const limn_tensor *large, const limn_tensor *dw,
+                           const limn_tensor *small, const limn_args *args, bool accumulate);
+
+/* sums[c] = or += the sum over pictures and positions of channel c: the gradient of a bias.  Any
+ * layout, F32 or BF16. */
+void limn_channel_sums(const limn_tensor *t, float *sums, bool accumulate);
+
+/* prepare() of the three operations through oneDNN, both directions.  geometry: stride, pads,
+ * groups. transposed: x[0] is the small side and y[0] the large one. */
+limn_status limn_convolution_prepare(limn_call *call, const limn_args *geometry, bool transposed,
+                                     limn_arena *arena, limn_error *error);
+
+#endif

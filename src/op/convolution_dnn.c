@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * conv, deconv and dense through oneDNN: which primitives a call needs, and what it binds to them.
+ *
+ * A forward call is one primitive.  A backward call is up to two, for the gradient of the feature
+ * map and of the weights with the bias, run one after the other on the same scratch memory.  They
+ * stay in one call because both read dy while it is still in the cache, and because the planner
+ * then has one lifetime for dy to think of.
+ *
+ * The bias' gradient comes with the weights' where oneDNN can (a convolution whose dw and db are
+ * both stored or both added); a transposed convolution's is a sum over the LARGE side, which no
+ * primitive gives, and is taken by limn_channel_sums.
+ *
+ * When the planner asks for the gradient in a layout in which oneDNN has no real implementation, it
+ * is computed in oneDNN's own layout and packed: a copy of the weights' size costs less than a
+ * reference convolution. */
+#include "op/convolution.h"
+
+typedef struct primitives {
+    limn_dnn_primitive *data;    /* forward, or the gradient of x[0] */
+    limn_dnn_primitive *weights; /* gradient of x[1], and of x[2] when bias_inside */
+    limn_dnn_primitive *pack;    /* own layout -> the planner's; NULL when they are the same */
+    bool transposed, bias_inside;
+    size_t own_at, packed_at,
+        packed_count; /* in scratch: dw as oneDNN and as the planner want it */
+} primitives;
+
+static bool wanted(const limn_call *call, int input)
+{
+    return call->wanted >> input & 1;
+}
+
+static bool accumulates(const limn_call *call, int input)
+{
+    return call->accumulate >> input & 1;
+}
+
+/* The part of a description that all directions share. */
+static limn_dnn_conv describe(const limn_call *call, const limn_args *geometry, bool transposed,
+                              const limn_tensor *input, const limn_tensor *output)
+{
+    limn_shape w = wanted(call, 1) && call->backward ? call->dx[1].shape : call->x[1].shape;
+
+    return (limn_dnn_conv){
+        .x = transposed ? *output : *input,
+        .y = transposed ? *input : *output,
+        .kernel_h = w.h,
+        .kernel_w = w.w,
+        .stride_h = geometry->stride,
+        .stride_w = geometry->stride,
+        .pad_top = geometry->pad_top,
+        .pad_left = geometry->pad_left,
+        .pad_bottom = geometry->pad_bottom,
+        .pad_right = geometry->pad_right,
+        .groups = geometry->groups > 1 ? geometry->groups : 1,
+        .weight_type = input->type == LIMN_BF16 ? LIMN_BF16 : LIMN_F32,
+    };
+}
+
+static limn_status bind_sides(limn_dnn_primitive *primitive, bool transposed,
+                              const limn_tensor *input, const limn_tensor *output, void *weights,
+                              void *bias, void *scratch, limn_error *error)
+{
+    return limn_dnn_bind(primitive, transposed ? output->data : input->data, weights, bias,
+                         transposed ? input->data : output->data, scratch, error);
+}
+
+static void release(limn_call *call)
+{
+    primitives *own = call->own;
+
+    if (own->data) limn_dnn_free(&own->data);
+    if (own->weights) limn_dnn_free(&own->weights);
+    if (own->pack) limn_dnn_free(&own->pack);
+}
+
+/* ---- Forward --------------------------------------------------------------------------------- */
+
+static limn_status bind_forward(limn_call *call, limn_error *error)
+{
+    primitives *own = call->own;
+    void *bias = call->inputs > 2 ? call->x[2].data : NULL;
+
+    return bind_sides(own->data, own->transposed, &call->x[0], &call->y[0], call->x[1].data, bias,
+                      call->scratch, error);
+}
+
+static limn_status run_forward(limn_call *call, limn_error *error)
+{
+    primitives *own = call->own;
+
+    if (call->residual.data && call->residual.data != call->y[0].data)
+        limn_tensor_copy(&call->y[0], &call->residual);
+    return limn_dnn_run(own->data, error);
+}
+
+static limn_status prepare_forward(limn_call *call, const limn_args *geometry, primitives *own,
+                                   limn_arena *arena, limn_error *error)
+{
+    limn_dnn_conv conv = describe(call, geometry, own->transposed, &call->x[0], &call->y[0]);
+
+    conv.direction = own->transposed ? LIMN_DNN_BACKWARD_DATA : LIMN_DNN_FORWARD;
+    conv.bias = call->inputs > 2 && call->x[2].shape.n;
+    conv.inference = call->inference;
+    conv.activation = call->activation;
+    conv.slope = call->slope;
+    conv.add_to_output = call->residual.shape.n != 0;
+    LIMN_TRY(limn_dnn_create(&own->data, &conv, NULL, arena, error));
+    call->weight_layout = limn_dnn_weights(own->data);
+    call->scratch_bytes = limn_dnn_scratch_bytes(own->data);
+    call->implementation = limn_dnn_implementation(own->data);
+    call->bind = bind_forward;
+    call->run = run_forward;
+    return LIMN_OK;
+}
+
+/* ---- Backward -------------------------------------------------------------------------------- */
+
+static char *scratch_at(const limn_call *call, size_t offset)
+{
+    return (char *)call->scratch + offset;
+}
+
+static limn_status bind_backward(limn_call *call, limn_error *error)
+{
+    primitives *own = call->own;
+
+    if (own->data)
+        LIMN_TRY(bind_sides(own->data, own->transposed, &call->dx[0], &call->dy[0], call->x[1].data,
+                            NULL, call->scratch, error));
+    if (own->weights) {
+        void *dw = own->pack ? scratch_at(call, own->own_at) : call->dx[1].data;
+
+        LIMN_TRY(bind_sides(own->weights, own->transposed, &call->x[0], &call->dy[0], dw,
+                            own->bias_inside ? call->dx[2].data : NULL, call->scratch, error));
+    }
+    if (own->pack) {
+        void *to = own->packed_count ? scratch_at(call, own->packed_at) : call->dx[1].data;
+
+        LIMN_TRY(limn_dnn_bind(own->pack, scratch_at(call, own->own_at), NULL, NULL, to,
+                               call->scratch, error));
+    }
+    return LIMN_OK;
+}
+
+static limn_status run_backward(limn_call *call, limn_error *error)
+{
+    primitives *own = call->own;
+
+    if (own->data) LIMN_TRY(limn_dnn_run(own->data, error));
+    if (own->weights) LIMN_TRY(limn_dnn_run(own->weights, error));
+    if (own->pack) {
+        const float *packed = (const float *)(void *)scratch_at(call, own->packed_at);
+        float *dw = call->dx[1].data;
+
+        LIMN_TRY(limn_dnn_run(own->pack, error));
+        for (size_t i = 0; i < own->packed_count; i++) dw[i] += packed[i];
+    }
+    if (wanted(call, 2) && !own->bias_inside)
+        limn_channel_sums(&call->dy[0], call->dx[2].data, accumulates(call, 2));
+    return LIMN_OK;
+}
+
+static size_t rounded(size_t bytes)
+{
+    return (bytes + 63) & ~(size_t)63;
+}
+
+/* The gradient in the layout that oneDNN likes, packed into the one that the planner wants. */
+static limn_status prepare_packed(limn_call *call, limn_dnn_conv *conv, primitives *own,
+                                  limn_arena *arena, limn_error *error)
+{
+    const limn_dnn_layout *chosen, *given = call->weight_gradient_layout;
+    size_t bytes = limn_dnn_layout_bytes(given);
+
+    conv->bias = own->bias_inside = false;
+    conv->add_to_output = false;
+    LIMN_TRY(limn_dnn_create(&own->weights, conv, NULL, arena, error));
+    chosen = limn_dnn_weights(own->weights);
+    LIMN_TRY(limn_dnn_pack_create(&own->pack, chosen, given, arena, error));
+    own->own_at = rounded(limn_dnn_scratch_bytes(own->weights));
+    if (own->own_at < rounded(limn_dnn_scratch_bytes(own->pack)))
+        own->own_at = rounded(limn_dnn_scratch_bytes(own->pack));
+    own->packed_at = own->own_at + rounded(limn_dnn_layout_bytes(chosen));
+    if (accumulates(call, 1)) own->packed_count = bytes / sizeof(float);
+    call->scratch_bytes = own->packed_at + (own->packed_count ? bytes : 0);
+    return LIMN_OK;
+}
+
+static limn_status prepare_weights(limn_call *call, const limn_args *geometry, primitives *own,
+                                   limn_arena *arena, limn_error *error)
+{
+    limn_dnn_conv conv = describe(call, geometry, own->transposed, &call->x[0], &call->dy[0]);
+    limn_error refused = { 0 };
+    limn_status status;
+
+    conv.direction = LIMN_DNN_BACKWARD_WEIGHTS;
+    conv.add_to_output = accumulates(call, 1);
+    own->bias_inside = !own->transposed && wanted(call, 2) &&
+                       accumulates(call, 1) == accumulates(call, 2);
+    conv.bias = own->bias_inside;
+    status = limn_dnn_create(&own->weights, &conv, call->weight_gradient_layout, arena, &refused);
+    if (!status) {
+        if (!call->weight_gradient_layout)
+            call->weight_gradient_layout = limn_dnn_weights(own->weights);
+        call->scratch_bytes = limn_dnn_scratch_bytes(own->weights);
+        return LIMN_OK;
+    }
+    if (status == LIMN_NO_MEMORY || !call->weight_gradient_layout)
+        return limn_fail(error, status, "%s", refused.text);
+    return prepare_packed(call, &conv, own, arena, error);
+}
+
+static limn_status prepare_backward(limn_call *call, const limn_args *geometry, primitives *own,
+                                    limn_arena *arena, limn_error *error)
+{
+    const char *first = NULL, *second = NULL;
+    size_t scratch = 0;
+
+    if (wanted(call, 0)) {
+        limn_dnn_conv conv = describe(call, geometry, own->transposed, &call->dx[0], &call->dy[0]);
+
+        conv.direction = own->transposed ? LIMN_DNN_FORWARD : LIMN_DNN_BACKWARD_DATA;
+        conv.add_to_output = accumulates(call, 0);
+        LIMN_TRY(limn_dnn_create(&own->data, &conv, NULL, arena, error));
+        call->weight_layout = limn_dnn_weights(own->data);
+        scratch = limn_dnn_scratch_bytes(own->data);
+        first = limn_dnn_implementation(own->data);
+    }
+    if (wanted(call, 1)) {
+        LIMN_TRY(prepare_weights(call, geometry, own, arena, error));
+        second = limn_dnn_implementation(own->weights);
+    }
+    if (call->scratch_bytes < scratch) call->scratch_bytes = scratch;
+    call->implementation = first ? first : second ? second : "sums";
+    if (first && second &&
+        !(call->implementation = limn_take_format(arena, "%s + %s", first, second)))
+        return limn_fail(error, LIMN_NO_MEMORY, "out of memory: the name of an implementation");
+    call->bind = bind_backward;
+    call->run = run_backward;
+    return LIMN_OK;
+}
+
+limn_status limn_convolution_prepare(limn_call *call, const limn_args *geometry, bool transposed,
+                                     limn_arena *arena, limn_error *error)
+{
+    primitives *own;
+    limn_status status;
+
+    LIMN_TRY(limn_take_into(&own, arena, sizeof *own, error));
+    own->transposed = transposed;
+    call->own = own;
+    call->scratch_bytes = 0;
+    status = call->backward ? prepare_backward(call, geometry, own, arena, error)
+                            : prepare_forward(call, geometry, own, arena, error);
+    if (status)
+        release(call);
+    else
+        call->release = release;
+    return status;
+}
