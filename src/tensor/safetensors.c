@@ -227,7 +227,7 @@ static limn_status parse(limn_safetensors *file, const unsigned char *bytes, siz
         return limn_fail(error, LIMN_FORMAT, "%s: the header does not begin with {", name);
     limn_json_start();
     header = json_loadb((const char *)bytes, (size_t)length, JSON_REJECT_DUPLICATES, &fault);
-    if (!header && json_error_code(&fault) == json_error_out_of_memory)
+    if (!header && (limn_json_refused() || json_error_code(&fault) == json_error_out_of_memory))
         return no_memory(name, error);
     if (!header)
         return limn_fail(error, LIMN_FORMAT, "%s: the header is not JSON: %s (byte %d)", name,

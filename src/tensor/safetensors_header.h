@@ -19,6 +19,9 @@ enum {
  * test can refuse and count it.  A surrounding program's own allocator is left in place. */
 void limn_json_start(void);
 
+/* Whether the JSON library was refused memory on this thread since limn_json_start. */
+bool limn_json_refused(void);
+
 /* Multiplies in place; false where the product does not fit. */
 static inline bool limn_times(uint64_t *product, uint64_t factor)
 {

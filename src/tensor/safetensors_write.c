@@ -21,13 +21,25 @@
 
 enum { HEADER_ALIGN = 64 };
 
+/* The library reports a lack of memory as a fault like others, or as none at all; so it is noted
+ * where it happens. */
+static _Thread_local bool refused;
+
+static void *take(size_t bytes)
+{
+    void *block = limn_block(bytes);
+
+    if (!block) refused = true;
+    return block;
+}
+
 static void use_own_memory(void)
 {
-    json_malloc_t take;
-    json_free_t give;
+    json_malloc_t other_take;
+    json_free_t other_free;
 
-    json_get_alloc_funcs(&take, &give);
-    if (take == malloc && give == free) json_set_alloc_funcs(limn_block, limn_block_free);
+    json_get_alloc_funcs(&other_take, &other_free);
+    if (other_take == malloc && other_free == free) json_set_alloc_funcs(take, limn_block_free);
 }
 
 void limn_json_start(void)
@@ -35,6 +47,12 @@ void limn_json_start(void)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
     pthread_once(&once, use_own_memory);
+    refused = false;
+}
+
+bool limn_json_refused(void)
+{
+    return refused;
 }
 
 /* UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF. */
@@ -75,11 +93,14 @@ static limn_status describe(json_t *header, const limn_saved_tensor *tensor, uin
 
     if (!bytes || tensor->dims < 0 || tensor->dims > LIMN_DIMS_MAX ||
         !strcmp(tensor->name, LIMN_METADATA_KEY) || json_object_get(header, tensor->name))
-        return limn_fail(
-            error, LIMN_BUG,
-            "%s: tensor \"%s\" has an unknown type, too many dimensions, or a name that "
-            "is taken",
-            path, tensor->name);
+        return limn_fail(error, LIMN_BUG,
+                         "%s: tensor \"%s\" has an unknown type, too many dimensions, or a name "
+                         "that is taken",
+                         path, tensor->name);
+    if (!is_utf8(tensor->name))
+        return limn_fail(error, LIMN_FORMAT,
+                         "%s: the tensor name \"%s\" is not UTF-8, which safetensors demands", path,
+                         tensor->name);
     /* Sizes of 0 first: they make an empty tensor of sizes that would overflow. */
     for (int i = 0; i < tensor->dims; i++)
         if (!tensor->size[i]) bytes = 0;
