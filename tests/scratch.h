@@ -89,6 +89,7 @@ static inline char *scratch_read(const char *path, size_t *count)
     struct stat there;
     char *bytes;
 
+    *count = 0;
     if (!file) return NULL;
     if (fstat(fileno(file), &there) || !(bytes = malloc((size_t)there.st_size + 1))) abort();
     *count = fread(bytes, 1, (size_t)there.st_size, file);

@@ -173,7 +173,7 @@ static void killed_writers_leave_a_whole_file(void **state)
     assert_int_equal(limn_file_replace(path, "", 0, &error), LIMN_OK);
     for (int round = 0; round < 60; round++) {
         pid_t child = fork();
-        size_t count = 0;
+        size_t count;
         char *bytes;
         int how;
 
