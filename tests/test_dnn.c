@@ -493,7 +493,7 @@ static void test_required_layout(void **unused)
     limn_dnn_conv c = convolution(&shapes[0], LIMN_DNN_FORWARD, LIMN_F32, &a);
     limn_dnn_conv other = convolution(&shapes[1], LIMN_DNN_FORWARD, LIMN_F32, &a);
     limn_arena arena = { 0 };
-    limn_dnn_layout *plain, *wrong;
+    limn_dnn_layout *plain, *wrong, *like;
     limn_dnn_primitive *chosen, *required;
     limn_error error = { 0 };
 
@@ -505,6 +505,14 @@ static void test_required_layout(void **unused)
     assert_false(limn_dnn_layout_equal(plain, limn_dnn_weights(chosen)));
     assert_false(limn_dnn_layout_equal(plain, wrong));
     assert_true(limn_dnn_layout_equal(plain, plain));
+
+    assert_int_equal(LIMN_OK,
+                     limn_dnn_layout_plain_like(&like, limn_dnn_weights(chosen), &arena, &error));
+    assert_true(limn_dnn_layout_equal(plain, like));
+    assert_int_equal(LIMN_OK,
+                     limn_dnn_layout_copy(&like, limn_dnn_weights(chosen), &arena, &error));
+    assert_true(limn_dnn_layout_equal(limn_dnn_weights(chosen), like));
+    assert_string_equal(limn_dnn_layout_name(limn_dnn_weights(chosen)), limn_dnn_layout_name(like));
 
     required = chosen;
     assert_int_equal(LIMN_COMPUTE, limn_dnn_create(&required, &c, plain, &arena, &error));

@@ -150,6 +150,31 @@ limn_status limn_dnn_layout_plain(limn_dnn_layout **out, const limn_dnn_conv *co
     return LIMN_OK;
 }
 
+limn_status limn_dnn_layout_plain_like(limn_dnn_layout **out, const limn_dnn_layout *layout,
+                                       limn_arena *arena, limn_error *error)
+{
+    limn_dnn_md md;
+    dnnl_status_t status = limn_dnn_md_plain_like(&md, &layout->md);
+
+    *out = NULL;
+    if (status)
+        return limn_fail(error, limn_dnn_status(status),
+                         "the plain layout of weights in %s: oneDNN says: %s", layout->name,
+                         limn_dnn_status_text(status));
+    LIMN_TRY(limn_take_into(out, arena, sizeof **out, error));
+    limn_dnn_layout_fill(*out, &md);
+    return LIMN_OK;
+}
+
+limn_status limn_dnn_layout_copy(limn_dnn_layout **out, const limn_dnn_layout *layout,
+                                 limn_arena *arena, limn_error *error)
+{
+    *out = NULL;
+    LIMN_TRY(limn_take_into(out, arena, sizeof **out, error));
+    **out = *layout;
+    return LIMN_OK;
+}
+
 bool limn_dnn_layout_equal(const limn_dnn_layout *a, const limn_dnn_layout *b)
 {
     return a == b || (a && b && limn_dnn_md_equal(&a->md, &b->md));

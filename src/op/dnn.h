@@ -17,32 +17,36 @@
 #include "tensor/tensor.h"
 
 typedef enum limn_dnn_direction {
-    LIMN_DNN_FORWARD,          /* reads x, w, bias; writes y */
-    LIMN_DNN_BACKWARD_DATA,    /* reads y (gradient), w; writes x (gradient); bias is added to x when
-                                  given, which is what a transposed convolution wants */
+    LIMN_DNN_FORWARD,       /* reads x, w, bias; writes y */
+    LIMN_DNN_BACKWARD_DATA, /* reads y (gradient), w; writes x (gradient); bias is added to x when
+                               given, which is what a transposed convolution wants */
     LIMN_DNN_BACKWARD_WEIGHTS, /* reads x, y (gradient); writes w and bias (gradients, F32) */
 } limn_dnn_direction;
 
 typedef enum limn_activation {
-    LIMN_ACTIVATION_NONE, LIMN_ACTIVATION_LEAKY, LIMN_ACTIVATION_RELU, LIMN_ACTIVATION_RELU6,
-    LIMN_ACTIVATION_TANH, LIMN_ACTIVATION_SIGMOID,
+    LIMN_ACTIVATION_NONE,
+    LIMN_ACTIVATION_LEAKY,
+    LIMN_ACTIVATION_RELU,
+    LIMN_ACTIVATION_RELU6,
+    LIMN_ACTIVATION_TANH,
+    LIMN_ACTIVATION_SIGMOID,
 } limn_activation;
 
 /* A convolution as PyTorch writes it: y[n,o] = bias[o] + sum w[o,i] * x[n,i], cross-correlation. */
 typedef struct limn_dnn_conv {
     limn_dnn_direction direction;
-    limn_tensor x, y;             /* shape, type, block; data may be NULL until limn_dnn_bind */
+    limn_tensor x, y; /* shape, type, block; data may be NULL until limn_dnn_bind */
     int kernel_h, kernel_w, stride_h, stride_w;
     int pad_top, pad_left, pad_bottom, pad_right;
-    int groups;                   /* 1, or divides both channel counts; w is (o, i / groups, kh, kw) */
+    int groups; /* 1, or divides both channel counts; w is (o, i / groups, kh, kw) */
     bool bias;
-    bool inference;               /* FORWARD only: no backward pass will follow */
-    limn_activation activation;   /* FORWARD, or BACKWARD_DATA without accumulate: applied last */
-    float slope;                  /* of LEAKY */
-    bool add_to_output;           /* FORWARD: y = activation(y + conv), the residual sum.
-                                     BACKWARD_DATA: x += result.  BACKWARD_WEIGHTS: w, bias += result.
-                                     Where oneDNN has no sum, the result goes to scratch first. */
-    limn_type weight_type;        /* of the packed weights: F32 or BF16; gradients are always F32 */
+    bool inference;             /* FORWARD only: no backward pass will follow */
+    limn_activation activation; /* FORWARD, or BACKWARD_DATA without accumulate: applied last */
+    float slope;                /* of LEAKY */
+    bool add_to_output;         /* FORWARD: y = activation(y + conv), the residual sum.
+                                   BACKWARD_DATA: x += result.  BACKWARD_WEIGHTS: w, bias += result.
+                                   Where oneDNN has no sum, the result goes to scratch first. */
+    limn_type weight_type;      /* of the packed weights: F32 or BF16; gradients are always F32 */
 } limn_dnn_conv;
 
 /* A layout of weights, opaque; lives in the arena it was made with. */
@@ -58,7 +62,8 @@ const char *limn_dnn_version(void);
  * limn_dnn_weights); otherwise that layout is required and SHAPE/COMPUTE is the error where no
  * implementation but a reference one takes it.  The primitive is freed by limn_dnn_free (NULL is
  * fine).  A primitive that oneDNN would run with a "ref" implementation is tried with other layouts
- * of the feature maps, reordering to scratch inside the call; limn_dnn_implementation tells what runs. */
+ * of the feature maps, reordering to scratch inside the call; limn_dnn_implementation tells what
+ * runs. */
 limn_status limn_dnn_create(limn_dnn_primitive **out, const limn_dnn_conv *conv,
                             const limn_dnn_layout *weights, limn_arena *arena, limn_error *error);
 void limn_dnn_free(limn_dnn_primitive **primitive);
@@ -70,16 +75,17 @@ size_t limn_dnn_scratch_bytes(const limn_dnn_primitive *primitive);
 /* Number of reorders that the call does beside the convolution itself: 0 is the aim. */
 int limn_dnn_reorders(const limn_dnn_primitive *primitive);
 
-/* Fixes the pointers once, when the plan's memory is there.  bias is F32 plain (o values); NULL when
- * the conv has none. */
-limn_status limn_dnn_bind(limn_dnn_primitive *primitive, void *x, void *weights, void *bias, void *y,
-                          void *scratch, limn_error *error);
+/* Fixes the pointers once, when the plan's memory is there.  bias is F32 plain (o values); NULL
+ * when the conv has none. */
+limn_status limn_dnn_bind(limn_dnn_primitive *primitive, void *x, void *weights, void *bias,
+                          void *y, void *scratch, limn_error *error);
 limn_status limn_dnn_run(limn_dnn_primitive *primitive, limn_error *error);
 
 /* Layouts of weights.  The plain layout is PyTorch's: (o, i / groups, kh, kw) contiguous F32. */
 limn_status limn_dnn_layout_plain(limn_dnn_layout **out, const limn_dnn_conv *conv,
                                   limn_arena *arena, limn_error *error);
-/* The plain layout of the weights that another layout holds, and a copy that lives in another arena. */
+/* The plain layout of the weights that another layout holds, and a copy that lives in another
+ * arena. */
 limn_status limn_dnn_layout_plain_like(limn_dnn_layout **out, const limn_dnn_layout *layout,
                                        limn_arena *arena, limn_error *error);
 limn_status limn_dnn_layout_copy(limn_dnn_layout **out, const limn_dnn_layout *layout,
@@ -89,7 +95,8 @@ size_t limn_dnn_layout_bytes(const limn_dnn_layout *layout);
 /* A short name for printing: "OIhw16i16o", "plain", ... */
 const char *limn_dnn_layout_name(const limn_dnn_layout *layout);
 
-/* Repacking between two layouts of the same weights (types may differ).  Created once, run often. */
+/* Repacking between two layouts of the same weights (types may differ).  Created once, run often.
+ */
 limn_status limn_dnn_pack_create(limn_dnn_primitive **out, const limn_dnn_layout *from,
                                  const limn_dnn_layout *to, limn_arena *arena, limn_error *error);
 /* bind with x = from, y = to; weights and bias NULL */

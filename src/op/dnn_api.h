@@ -51,6 +51,8 @@ size_t limn_dnn_md_bytes(const limn_dnn_md *md);
 dnnl_data_type_t limn_dnn_md_type(const limn_dnn_md *md);
 /* Same dimensions, whatever type and layout. */
 bool limn_dnn_md_same_dims(const limn_dnn_md *a, const limn_dnn_md *b);
+/* The plain F32 layout of the same dimensions (4 or 5). */
+dnnl_status_t limn_dnn_md_plain_like(limn_dnn_md *out, const limn_dnn_md *md);
 /* The tag of a dense layout, dnnl_format_tag_undef for one that has none (Winograd's). */
 dnnl_format_tag_t limn_dnn_md_tag(const limn_dnn_md *md);
 

@@ -35,6 +35,7 @@ typedef struct side {
 typedef struct answer {
     dnnl_primitive_desc_t described;
     limn_dnn_question question;     /* layouts all settled */
+    bool no_gemm;                   /* asked for: nothing that goes through im2col */
     bool x_moved, y_moved;          /* by a reorder */
     bool sum_left, activation_left; /* to the tail */
     dnnl_status_t status;           /* of the last refusal */
@@ -107,7 +108,8 @@ static bool ask(answer *a, limn_dnn_question q, bool x_open, bool y_open)
         a->status = status;
         return false;
     }
-    if (is_reference(limn_dnn_ask_name(described))) {
+    if (is_reference(limn_dnn_ask_name(described)) ||
+        (a->no_gemm && strstr(limn_dnn_ask_name(described), "gemm"))) {
         snprintf(a->refused, sizeof a->refused, "%s", limn_dnn_ask_name(described));
         dnnl_primitive_desc_destroy(described);
         return false;
@@ -155,15 +157,39 @@ static bool ask_pairs(answer *a, limn_dnn_question q, const side *x, bool move_x
     return false;
 }
 
+/* oneDNN padded the channels that are summed over: a map of 1 or 3 channels was moved to blocks of
+ * 16, and the kernel multiplies the zeros too. */
+static bool wasteful(const answer *a, const side *x, const side *y)
+{
+    bool forward = a->question.direction == LIMN_DNN_FORWARD;
+    const side *summed = forward ? x : y;
+    const limn_dnn_md *md = forward ? &a->question.x : &a->question.y;
+
+    return a->question.direction != LIMN_DNN_BACKWARD_WEIGHTS &&
+           (forward ? a->x_moved : a->y_moved) &&
+           limn_dnn_md_bytes(md) >
+               limn_count(summed->map->shape) * limn_type_bytes(summed->map->type);
+}
+
 static bool search(answer *a, const limn_dnn_question *q, const side *x, const side *y,
                    int reorders_most)
 {
     bool x_smaller = limn_count(x->map->shape) < limn_count(y->map->shape);
+    answer second = { .no_gemm = true };
 
     *a = (answer){ 0 };
     if (ask_pairs(a, *q, x, false, y, false)) return true;
     if (reorders_most < 1) return false;
-    if (ask_pairs(a, *q, x, x_smaller, y, !x_smaller)) return true;
+    if (ask_pairs(a, *q, x, x_smaller, y, !x_smaller)) {
+        if (!wasteful(a, x, y) || !ask_pairs(&second, *q, x, !x_smaller, y, x_smaller)) return true;
+        if (wasteful(&second, x, y)) {
+            dnnl_primitive_desc_destroy(second.described);
+            return true;
+        }
+        dnnl_primitive_desc_destroy(a->described);
+        *a = second;
+        return true;
+    }
     if (ask_pairs(a, *q, x, !x_smaller, y, x_smaller)) return true;
     return reorders_most > 1 && ask_pairs(a, *q, x, true, y, true);
 }

@@ -38,6 +38,24 @@ limn_status limn_dnn_layout_plain(limn_dnn_layout **out, const limn_dnn_conv *co
     return refuse(error);
 }
 
+limn_status limn_dnn_layout_plain_like(limn_dnn_layout **out, const limn_dnn_layout *layout,
+                                       limn_arena *arena, limn_error *error)
+{
+    (void)layout;
+    (void)arena;
+    *out = NULL;
+    return refuse(error);
+}
+
+limn_status limn_dnn_layout_copy(limn_dnn_layout **out, const limn_dnn_layout *layout,
+                                 limn_arena *arena, limn_error *error)
+{
+    (void)layout;
+    (void)arena;
+    *out = NULL;
+    return refuse(error);
+}
+
 limn_status limn_dnn_pack_create(limn_dnn_primitive **out, const limn_dnn_layout *from,
                                  const limn_dnn_layout *to, limn_arena *arena, limn_error *error)
 {

@@ -40,6 +40,12 @@ bool limn_dnn_md_same_dims(const limn_dnn_md *a, const limn_dnn_md *b)
            !memcmp(a->md.dims, b->md.dims, (size_t)a->md.ndims * sizeof *a->md.dims);
 }
 
+dnnl_status_t limn_dnn_md_plain_like(limn_dnn_md *out, const limn_dnn_md *md)
+{
+    return limn_dnn_md_make(out, md->md.ndims, md->md.dims, dnnl_f32,
+                            md->md.ndims == 5 ? dnnl_abcde : dnnl_abcd, 0);
+}
+
 dnnl_format_tag_t limn_dnn_md_tag(const limn_dnn_md *md)
 {
     if (md->md.format_kind != dnnl_blocked) return dnnl_format_tag_undef;

@@ -92,6 +92,12 @@ dnnl_data_type_t limn_dnn_md_type(const limn_dnn_md *md)
     return md->type;
 }
 
+dnnl_status_t limn_dnn_md_plain_like(limn_dnn_md *out, const limn_dnn_md *md)
+{
+    return limn_dnn_md_make(out, md->count, md->dims, dnnl_f32,
+                            md->count == 5 ? dnnl_abcde : dnnl_abcd, 0);
+}
+
 dnnl_format_tag_t limn_dnn_md_tag(const limn_dnn_md *md)
 {
     return md->batch_stride ? dnnl_format_tag_undef : md->tag;
