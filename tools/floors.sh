@@ -42,6 +42,7 @@ oneapi/ op/dnn
 sqlite3 train/
 microhttpd web/
 openssl/ publish/
+expat publish/mark_xmp
 jansson tensor/safetensors
 protobuf-c/ model/
 onnx model/
