@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,11 +136,48 @@ static void deep_nesting_is_refused(void **state)
     free(header);
 }
 
+/* The texts that want most memory for their length: the parser makes no request of its own. */
+static void the_pool_of_the_parser_is_large_enough(void **state)
+{
+    static const char *const pieces[] = {
+        "{},", "[],", "[[]],", "0,", "\"\",", "{\"\":{}},", "0.5,"
+    };
+    enum { TIMES = 30000 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+        size_t length = strlen(pieces[i]), requests;
+        char *header = malloc(length * TIMES + 100), *at = header + sprintf(header, "{\"a\":[");
+
+        for (int k = 0; k < TIMES; k++, at += length) memcpy(at, pieces[i], length);
+        strcpy(at - 1, "]}");
+        requests = limn_memory_requests();
+        check_refused(header, -1, 0, "tensor \"a\": it is not a JSON object");
+        /* the file, the pool, the entries */
+        assert_int_equal(limn_memory_requests() - requests, 3);
+        free(header);
+    }
+    /* Many names: the entries are refused at the first. */
+    for (int kind = 0; kind < 2; kind++) {
+        char *header = malloc(40 * TIMES), *at = header;
+        size_t requests;
+
+        for (int k = 0; k < TIMES; k++)
+            at += sprintf(at, "%c\"%x\":%s", k ? ',' : '{', (unsigned)k, kind ? "{}" : "0");
+        strcpy(at, "}");
+        requests = limn_memory_requests();
+        check_refused(header, -1, 0, "tensor \"0\": it ");
+        assert_int_equal(limn_memory_requests() - requests, 3);
+        free(header);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(malformed_headers_are_refused_by_name),
         cmocka_unit_test(deep_nesting_is_refused),
+        cmocka_unit_test(the_pool_of_the_parser_is_large_enough),
     };
 
     return cmocka_run_group_tests_name("safetensors_malformed", tests, NULL, NULL);

@@ -225,16 +225,18 @@ static limn_status parse(limn_safetensors *file, const unsigned char *bytes, siz
     bytes += LIMN_HEADER_LENGTH_BYTES;
     if (!length || *bytes != '{')
         return limn_fail(error, LIMN_FORMAT, "%s: the header does not begin with {", name);
-    limn_json_start();
+    if (!limn_json_pool_open((size_t)length)) return no_memory(name, error);
     header = json_loadb((const char *)bytes, (size_t)length, JSON_REJECT_DUPLICATES, &fault);
-    if (!header && (limn_json_refused() || json_error_code(&fault) == json_error_out_of_memory))
-        return no_memory(name, error);
-    if (!header)
-        return limn_fail(error, LIMN_FORMAT, "%s: the header is not JSON: %s (byte %d)", name,
-                         fault.text, fault.position);
-    status = read_header(file, header, bytes + length, count - LIMN_HEADER_LENGTH_BYTES - length,
-                         name, error);
+    if (header)
+        status = read_header(file, header, bytes + length,
+                             count - LIMN_HEADER_LENGTH_BYTES - length, name, error);
+    else if (limn_json_refused())
+        status = no_memory(name, error);
+    else
+        status = limn_fail(error, LIMN_FORMAT, "%s: the header is not JSON: %s (byte %d)", name,
+                           fault.text, fault.position);
     json_decref(header);
+    limn_json_pool_close();
     return status;
 }
 

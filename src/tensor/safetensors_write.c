@@ -15,45 +15,9 @@
 
 #include <inttypes.h>
 #include <jansson.h>
-#include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { HEADER_ALIGN = 64 };
-
-/* The library reports a lack of memory as a fault like others, or as none at all; so it is noted
- * where it happens. */
-static _Thread_local bool refused;
-
-static void *take(size_t bytes)
-{
-    void *block = limn_block(bytes);
-
-    if (!block) refused = true;
-    return block;
-}
-
-static void use_own_memory(void)
-{
-    json_malloc_t other_take;
-    json_free_t other_free;
-
-    json_get_alloc_funcs(&other_take, &other_free);
-    if (other_take == malloc && other_free == free) json_set_alloc_funcs(take, limn_block_free);
-}
-
-void limn_json_start(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-    pthread_once(&once, use_own_memory);
-    refused = false;
-}
-
-bool limn_json_refused(void)
-{
-    return refused;
-}
 
 /* UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF. */
 static bool is_utf8(const char *text)
