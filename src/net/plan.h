@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * plan: how it is computed, for one set of input sizes; run: doing it.
+ *
+ * The plan decides order, precision, memory layout, fusion, lifetimes and offsets, takes all memory
+ * once and can be printed.  Running it walks the steps, calls function pointers and allocates
+ * nothing.  Training and translating use the same code. */
+#ifndef LIMN_NET_PLAN_H
+#define LIMN_NET_PLAN_H
+
+#include "net/graph.h"
+#include <stdio.h>
+
+typedef enum limn_compute {
+    LIMN_COMPUTE_PLAIN,
+    LIMN_COMPUTE_FP32,
+    LIMN_COMPUTE_BF16,
+    LIMN_COMPUTE_AUTO,
+} limn_compute;
+
+/* AUTO resolved for this machine: bf16 only where the processor has native bf16 instructions; plain
+ * where limn was built without oneDNN. */
+limn_compute limn_compute_resolve(limn_compute compute);
+const char *limn_compute_name(limn_compute compute);
+
+/* ---- Weights: one home for the parameters of one or more graphs (lifetime: the model) ----------
+ */
+
+/* Each parameter has one memory, in the layout that the plan in use wants (weights of convolutions)
+ * or plain.  Get and set always speak plain float32 in PyTorch's order. */
+typedef struct limn_weights limn_weights;
+
+limn_status limn_weights_open(limn_weights **out, limn_error *error);
+void limn_weights_close(limn_weights **weights);
+/* Declares all parameters of the graph; those with a known name must have the same shape. */
+limn_status limn_weights_add(limn_weights *weights, const limn_graph *graph, limn_error *error);
+int limn_weights_count(const limn_weights *weights);
+const limn_parameter_info *limn_weights_at(const limn_weights *weights, int index);
+int limn_weights_find(const limn_weights *weights, const char *name); /* -1: none */
+/* Copies limn_count(shape) floats in or out, in PyTorch's order. */
+limn_status limn_weights_set(limn_weights *weights, int index, const float *plain,
+                             limn_error *error);
+limn_status limn_weights_get(limn_weights *weights, int index, float *plain, limn_error *error);
+/* Draws initial values: N(0, gain) for weights, N(1, gain) for norm scales, zero elsewhere; by
+ * (seed, parameter's name), whatever else there is.  Only parameters whose network is named (NULL:
+ * all). */
+limn_status limn_weights_initial(limn_weights *weights, const char *network, uint64_t seed,
+                                 float gain, limn_error *error);
+
+/* ---- Plan and run ------------------------------------------------------------------------------
+ */
+
+typedef struct limn_plan_settings {
+    limn_compute compute;
+    bool no_fusion; /* for tests: every node its own step */
+    bool guards;    /* for tests: guard words around every buffer, checked after every step, and no
+                       two buffers share memory */
+} limn_plan_settings;
+
+typedef struct limn_plan limn_plan;
+
+/* Makes a plan for the graph on these weights (limn_weights_add is called here).  The graph must
+ * outlive the plan, and so must the weights.  On failure *out is NULL. */
+limn_status limn_plan_open(limn_plan **out, const limn_graph *graph, limn_weights *weights,
+                           const limn_plan_settings *settings, limn_error *error);
+void limn_plan_close(limn_plan **plan);
+
+/* Feeds an input: float32 NCHW, limn_count(shape) values, copied. */
+limn_status limn_plan_feed(limn_plan *plan, limn_value input, const float *values,
+                           limn_error *error);
+/* Runs all steps once. */
+limn_status limn_plan_run(limn_plan *plan, const limn_moment *moment, limn_error *error);
+/* Copies a reported value out as float32 NCHW. */
+limn_status limn_plan_read(limn_plan *plan, limn_value value, float *values, limn_error *error);
+
+/* A table: step, op, name, shape, layout, implementation, bytes, lifetime; then totals. */
+void limn_plan_print(const limn_plan *plan, FILE *to);
+
+/* Facts for benchmarks and tests. */
+typedef struct limn_plan_facts {
+    int steps, convolutions, reference_convolutions, reorders;
+    size_t plan_bytes, weight_bytes;
+    double flops; /* of convolutions and products in one run, 2 a multiply-add */
+} limn_plan_facts;
+limn_plan_facts limn_plan_about(const limn_plan *plan);
+
+/* Time spent in each step of the next runs, in seconds, summed: NULL-able array of steps values. */
+int limn_plan_steps(const limn_plan *plan);
+const char *limn_plan_step_name(const limn_plan *plan, int step, const char **op,
+                                const char **implementation, double *flops);
+void limn_plan_profile(limn_plan *plan, double *seconds);
+
+#endif

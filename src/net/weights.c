@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Weights: one memory a parameter, whatever number of graphs and plans use it.
+ *
+ * The memory is in the layout that the plan in use wants, because a second copy of 54 million
+ * numbers in PyTorch's order would be half of what translating a picture needs.  Who reads or
+ * writes parameters from outside (files, tests) speaks plain float32; the repacking happens here.
+ *
+ * Moving a parameter to another layout is exact for F32.  An inference plan in bf16 moves to BF16
+ * and loses the low bits for good, so a training plan pins what it trains: later plans pack from
+ * that. */
+#include "base/random.h"
+#include "net/plan_inside.h"
+#include <string.h>
+
+typedef struct entry {
+    limn_parameter_info info; /* names in the arena of the weights */
+    limn_dnn_layout *layout;  /* NULL: plain */
+    size_t bytes;
+    void *memory;
+    bool pinned;
+} entry;
+
+/* Layouts that were ever used: a few, shared by all entries, so that moving to and fro takes
+ * nothing. */
+typedef struct known_layout {
+    limn_dnn_layout *layout;
+    struct known_layout *next;
+} known_layout;
+
+struct limn_weights {
+    limn_arena arena;
+    known_layout *layouts;
+    entry *entries;
+    int count, room;
+    unsigned long serial;
+};
+
+limn_status limn_weights_open(limn_weights **out, limn_error *error)
+{
+    limn_arena arena;
+    limn_weights *weights;
+
+    *out = NULL;
+    limn_arena_open(&arena, "weights", 0);
+    LIMN_TRY(limn_take_into(&weights, &arena, sizeof *weights, error));
+    weights->arena = arena;
+    *out = weights;
+    return LIMN_OK;
+}
+
+void limn_weights_close(limn_weights **weights)
+{
+    limn_arena arena;
+
+    if (!*weights) return;
+    for (int i = 0; i < (*weights)->count; i++) limn_block_free((*weights)->entries[i].memory);
+    limn_block_free((*weights)->entries);
+    arena = (*weights)->arena; /* the struct itself lies in it */
+    limn_arena_close(&arena);
+    *weights = NULL;
+}
+
+int limn_weights_count(const limn_weights *weights)
+{
+    return weights->count;
+}
+
+const limn_parameter_info *limn_weights_at(const limn_weights *weights, int index)
+{
+    return &weights->entries[index].info;
+}
+
+int limn_weights_find(const limn_weights *weights, const char *name)
+{
+    for (int i = 0; i < weights->count; i++)
+        if (!strcmp(weights->entries[i].info.name, name)) return i;
+    return -1;
+}
+
+static limn_status grow(limn_weights *weights, int more, limn_error *error)
+{
+    int room = weights->count + more;
+    entry *bigger;
+
+    if (room <= weights->room) return LIMN_OK;
+    if (!(bigger = limn_block((size_t)room * sizeof *bigger)))
+        return limn_fail(error, LIMN_NO_MEMORY, "out of memory for %d parameters", room);
+    if (weights->count) memcpy(bigger, weights->entries, (size_t)weights->count * sizeof *bigger);
+    limn_block_free(weights->entries);
+    weights->entries = bigger;
+    weights->room = room;
+    return LIMN_OK;
+}
+
+static limn_status add_one(limn_weights *weights, const limn_parameter_info *info,
+                           limn_error *error)
+{
+    entry *e = &weights->entries[weights->count];
+
+    *e = (entry){ .info = *info, .bytes = limn_count(info->shape) * sizeof(float) };
+    e->info.name = limn_take_text(&weights->arena, info->name);
+    e->info.network = limn_take_text(&weights->arena, info->network);
+    e->memory = limn_block(e->bytes);
+    if (!e->info.name || !e->info.network || !e->memory) {
+        limn_block_free(e->memory);
+        return limn_fail(error, LIMN_NO_MEMORY, "out of memory for the parameter %s", info->name);
+    }
+    memset(e->memory, 0, e->bytes);
+    weights->count++;
+    return LIMN_OK;
+}
+
+limn_status limn_weights_add(limn_weights *weights, const limn_graph *graph, limn_error *error)
+{
+    LIMN_TRY(limn_graph_status(graph, error));
+    LIMN_TRY(grow(weights, graph->parameter_count, error));
+    for (int p = 0; p < graph->parameter_count; p++) {
+        const limn_parameter_info *info = &graph->parameters[p];
+        int index = limn_weights_find(weights, info->name);
+        limn_shape a = info->shape, b;
+
+        if (index < 0) {
+            LIMN_TRY(add_one(weights, info, error));
+            continue;
+        }
+        b = weights->entries[index].info.shape;
+        if (!limn_shape_equal(a, b))
+            return limn_fail(error, LIMN_SHAPE,
+                             "%s is %dx%dx%dx%d in this network and %dx%dx%dx%d in the weights",
+                             info->name, a.n, a.c, a.h, a.w, b.n, b.c, b.h, b.w);
+    }
+    for (int p = 0; p < graph->parameter_count; p++) { /* "of" is an index into the weights here */
+        const limn_parameter_info *info = &graph->parameters[p];
+        int index = limn_weights_find(weights, info->name);
+
+        if (info->of >= 0)
+            weights->entries[index].info.of = limn_weights_find(weights,
+                                                                graph->parameters[info->of].name);
+    }
+    return LIMN_OK;
+}
+
+/* ---- Layouts
+ * ------------------------------------------------------------------------------------- */
+
+static limn_status repack(const limn_dnn_layout *from, const void *source,
+                          const limn_dnn_layout *to, void *target, limn_error *error)
+{
+    limn_dnn_primitive *pack = NULL;
+    limn_arena arena;
+    void *scratch;
+    limn_status status;
+
+    limn_arena_open(&arena, "packing", 0);
+    status = limn_dnn_pack_create(&pack, from, to, &arena, error);
+    if (!status && !(scratch = limn_take(&arena, limn_dnn_scratch_bytes(pack) + 64)))
+        status = limn_fail(error, LIMN_NO_MEMORY, "out of memory for packing weights");
+    if (!status)
+        status = limn_dnn_bind(pack, (void *)(uintptr_t)source, NULL, NULL, target, scratch, error);
+    if (!status) status = limn_dnn_run(pack, error);
+    limn_dnn_free(&pack);
+    limn_arena_close(&arena);
+    return status;
+}
+
+/* Between an entry's layout and the plain one, in either direction. */
+static limn_status repack_plain(const entry *e, bool to_plain, const void *source, void *target,
+                                limn_error *error)
+{
+    limn_dnn_layout *plain;
+    limn_arena arena;
+    limn_status status;
+
+    limn_arena_open(&arena, "packing", 0);
+    status = limn_dnn_layout_plain_like(&plain, e->layout, &arena, error);
+    if (!status)
+        status = to_plain ? repack(e->layout, source, plain, target, error)
+                          : repack(plain, source, e->layout, target, error);
+    limn_arena_close(&arena);
+    return status ? limn_while(error, "%s", e->info.name) : LIMN_OK;
+}
+
+static limn_status own_layout(limn_weights *weights, const limn_dnn_layout *layout,
+                              limn_dnn_layout **out, limn_error *error)
+{
+    known_layout *known;
+
+    for (known = weights->layouts; known; known = known->next)
+        if (limn_dnn_layout_equal(known->layout, layout)) break;
+    if (!known) {
+        LIMN_TRY(limn_take_into(&known, &weights->arena, sizeof *known, error));
+        LIMN_TRY(limn_dnn_layout_copy(&known->layout, layout, &weights->arena, error));
+        known->next = weights->layouts;
+        weights->layouts = known;
+    }
+    *out = known->layout;
+    return LIMN_OK;
+}
+
+limn_status limn_weights_adopt(limn_weights *weights, int index, const limn_dnn_layout *layout,
+                               limn_error *error)
+{
+    entry *e = &weights->entries[index], moved = *e;
+    limn_status status = LIMN_OK;
+
+    if (layout == e->layout || (layout && e->layout && limn_dnn_layout_equal(layout, e->layout)))
+        return LIMN_OK;
+    moved.layout = NULL;
+    if (layout) LIMN_TRY(own_layout(weights, layout, &moved.layout, error));
+    moved.bytes = layout ? limn_dnn_layout_bytes(layout)
+                         : limn_count(e->info.shape) * sizeof(float);
+    if (!(moved.memory = limn_block(moved.bytes)))
+        return limn_fail(error, LIMN_NO_MEMORY, "out of memory for the parameter %s", e->info.name);
+    memset(moved.memory, 0, moved.bytes);
+    if (e->layout && layout)
+        status = repack(e->layout, e->memory, layout, moved.memory, error);
+    else if (layout)
+        status = repack_plain(&moved, false, e->memory, moved.memory, error);
+    else
+        status = repack_plain(e, true, e->memory, moved.memory, error);
+    if (status) {
+        limn_block_free(moved.memory);
+        return status;
+    }
+    limn_block_free(e->memory);
+    *e = moved;
+    weights->serial++;
+    return LIMN_OK;
+}
+
+void *limn_weights_memory(const limn_weights *weights, int index, const limn_dnn_layout **layout)
+{
+    *layout = weights->entries[index].layout;
+    return weights->entries[index].memory;
+}
+
+size_t limn_weights_bytes(const limn_weights *weights, int index)
+{
+    return weights->entries[index].bytes;
+}
+
+unsigned long limn_weights_serial(const limn_weights *weights)
+{
+    return weights->serial;
+}
+
+void limn_weights_pin(limn_weights *weights, int index)
+{
+    weights->entries[index].pinned = true;
+}
+
+bool limn_weights_pinned(const limn_weights *weights, int index)
+{
+    return weights->entries[index].pinned;
+}
+
+/* ---- From and to outside
+ * --------------------------------------------------------------------------- */
+
+limn_status limn_weights_set(limn_weights *weights, int index, const float *plain,
+                             limn_error *error)
+{
+    entry *e = &weights->entries[index];
+
+    if (e->layout) return repack_plain(e, false, plain, e->memory, error);
+    memcpy(e->memory, plain, e->bytes);
+    return LIMN_OK;
+}
+
+limn_status limn_weights_get(limn_weights *weights, int index, float *plain, limn_error *error)
+{
+    entry *e = &weights->entries[index];
+
+    if (e->layout) return repack_plain(e, true, e->memory, plain, error);
+    memcpy(plain, e->memory, e->bytes);
+    return LIMN_OK;
+}
+
+/* FNV-1a: a parameter's stream depends on its name alone, so that adding a network or a layer
+ * elsewhere changes nobody else's initial values. */
+static uint32_t stream_of(const char *name)
+{
+    uint32_t hash = 2166136261u;
+
+    for (; *name; name++) hash = (hash ^ (unsigned char)*name) * 16777619u;
+    return hash;
+}
+
+limn_status limn_weights_initial(limn_weights *weights, const char *network, uint64_t seed,
+                                 float gain, limn_error *error)
+{
+    for (int i = 0; i < weights->count; i++) {
+        const limn_parameter_info *info = &weights->entries[i].info;
+        limn_random random = { .seed = seed, .stream = stream_of(info->name) };
+        bool normal = info->initial == LIMN_INITIAL_NORMAL ||
+                      info->initial == LIMN_INITIAL_NORMAL_ONE;
+        float base = info->initial == LIMN_INITIAL_ONE || info->initial == LIMN_INITIAL_NORMAL_ONE;
+        size_t count = limn_count(info->shape);
+        limn_status status;
+        float *values;
+
+        if (network && strcmp(network, info->network)) continue;
+        if (!(values = limn_block(count * sizeof *values)))
+            return limn_fail(error, LIMN_NO_MEMORY, "out of memory for initial values of %s",
+                             info->name);
+        for (size_t k = 0; k < count; k++)
+            values[k] = base + (normal ? gain * limn_random_normal(&random, k) : 0);
+        status = limn_weights_set(weights, i, values, error);
+        limn_block_free(values);
+        LIMN_TRY(status);
+    }
+    return LIMN_OK;
+}
