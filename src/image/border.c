@@ -15,6 +15,8 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_rwlock_t lock; /* read: working; write: working alone with an empty error log */
 static pthread_key_t thread_end;
 static bool started;
+static _Thread_local bool alone; /* this thread holds the write lock */
+static _Thread_local bool said;  /* libvips was the one that failed */
 
 static void quiet(const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer data)
 {
@@ -50,21 +52,22 @@ static void start(void)
 limn_status limn_vips_run(limn_vips_work work, void *context, limn_error *error)
 {
     limn_status status;
-    bool said;
 
     pthread_once(&once, start);
     if (!started) return limn_fail(error, LIMN_IO, "libvips, which reads pictures, does not start");
     pthread_setspecific(thread_end, &thread_end);
 
+    said = false;
     pthread_rwlock_rdlock(&lock);
     status = work(context, error);
-    said = status && *vips_error_buffer();
     pthread_rwlock_unlock(&lock);
-    if (!said) return status;
+    if (!status || !said) return status;
 
     pthread_rwlock_wrlock(&lock);
     vips_error_clear();
+    alone = true;
     status = work(context, error);
+    alone = false;
     vips_error_clear();
     pthread_rwlock_unlock(&lock);
     return status;
@@ -72,8 +75,7 @@ limn_status limn_vips_run(limn_vips_work work, void *context, limn_error *error)
 
 limn_status limn_vips_fail(limn_error *error, limn_status status, const char *format, ...)
 {
-    char text[sizeof error->text], said[200];
-    char *log = vips_error_buffer_copy(), *line, *rest = NULL;
+    char text[sizeof error->text], words[200], *log, *line, *rest = NULL;
     size_t used = 0;
     va_list list;
 
@@ -81,16 +83,20 @@ limn_status limn_vips_fail(limn_error *error, limn_status status, const char *fo
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
 
+    said = true;
+    if (!alone) return limn_fail(error, status, "%s", text); /* the second run says it in full */
+
     /* Its lines, each once, joined by semicolons. */
-    said[0] = 0;
+    words[0] = 0;
+    log = vips_error_buffer_copy();
     for (line = strtok_r(log, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        if (used + 3 >= sizeof said || strstr(said, line)) continue;
-        used += (size_t)snprintf(said + used, sizeof said - used, "%s%s", used ? "; " : "", line);
-        if (used >= sizeof said) used = sizeof said - 1;
+        if (used + 3 >= sizeof words || strstr(words, line)) continue;
+        used += (size_t)snprintf(words + used, sizeof words - used, "%s%s", used ? "; " : "", line);
+        if (used >= sizeof words) used = sizeof words - 1;
     }
     g_free(log);
     if (!used) return limn_fail(error, status, "%s", text);
-    return limn_fail(error, status, "%s (libvips: %s)", text, said);
+    return limn_fail(error, status, "%s (libvips: %s)", text, words);
 }
 
 size_t limn_vips_live_bytes(void)

@@ -4,9 +4,10 @@
  *
  * libvips keeps one error log for the whole process, so with two decoders at work the text of one
  * picture could reach the other's message.  Work therefore runs shared (any number at a time) and,
- * only when it failed and libvips had something to say, a second time alone with an empty log; what
- * is in the log then belongs to this picture.  Broken pictures are rare, so the second run costs
- * nothing that matters.  Tried and dropped: one lock around all decoding (loader workers queue). */
+ * only when libvips failed in it (limn_vips_fail was called), a second time alone with an empty
+ * log; what is in the log then belongs to this picture.  Broken pictures are rare, so the second
+ * run costs nothing that matters.  Tried and dropped: one lock around all decoding (loader workers
+ * queue). */
 #ifndef LIMN_IMAGE_BORDER_H
 #define LIMN_IMAGE_BORDER_H
 

@@ -55,7 +55,6 @@ done:
     g_clear_object(&srgb);
     g_clear_object(&tagged);
     g_clear_object(&grid);
-    if (worst < 0) vips_error_clear(); /* a bad profile is no fault of the picture */
     return worst;
 }
 

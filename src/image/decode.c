@@ -87,10 +87,8 @@ static limn_status open_other(VipsImage **image, const limn_decoding *decoding, 
     VipsOperationClass *class;
     bool untrusted;
 
-    if (!nickname || never_loads(nickname)) {
-        vips_error_clear(); /* "not a known format": we say it better */
+    if (!nickname || never_loads(nickname))
         return limn_fail(error, LIMN_FORMAT, not_a_picture, decoding->name);
-    }
     class = g_type_class_ref(g_type_from_name(type));
     untrusted = class->flags & VIPS_OPERATION_UNTRUSTED;
     g_type_class_unref(class);
@@ -104,6 +102,44 @@ static limn_status open_other(VipsImage **image, const limn_decoding *decoding, 
                  : vips_image_new_from_buffer(decoding->bytes, decoding->count, "", "access",
                                               VIPS_ACCESS_SEQUENTIAL, NULL);
     return LIMN_OK;
+}
+
+/* What stands at the head of a PNM file: P and a letter, then width, height and (not for bits) the
+ * largest value or the scale, among white space and comments.  It is read here because libvips
+ * takes 0 x 0 for granted with a complaint of GLib's on standard error, hands out values as they
+ * are whatever the maximum is, and leaves PFM, whose rows go from the bottom up, upside down. */
+typedef struct pnm_header {
+    unsigned width, height, most; /* most: 0 when it does not matter */
+    bool bottom_up;
+} pnm_header;
+
+static unsigned pnm_number(const unsigned char *bytes, size_t count, size_t *at)
+{
+    unsigned number = 0;
+
+    while (*at < count && (memchr(" \t\r\n", bytes[*at], 4) || bytes[*at] == '#'))
+        if (bytes[(*at)++] == '#')
+            while (*at < count && bytes[*at] != '\n') ++*at;
+    for (; *at < count && bytes[*at] >= '0' && bytes[*at] <= '9'; ++*at)
+        number = number < 100000000 ? number * 10 + (unsigned)(bytes[*at] - '0') : number;
+    return number;
+}
+
+static limn_status read_pnm_header(pnm_header *header, const limn_decoding *decoding,
+                                   limn_error *error)
+{
+    unsigned char letter = decoding->bytes[1];
+    size_t at = 2;
+
+    header->width = pnm_number(decoding->bytes, decoding->count, &at);
+    header->height = pnm_number(decoding->bytes, decoding->count, &at);
+    header->bottom_up = letter == 'F' || letter == 'f';
+    header->most = memchr("2356", letter, 4) ? pnm_number(decoding->bytes, decoding->count, &at)
+                                             : 1;
+    if (!header->width || !header->height || !header->most || header->most > 65535)
+        return limn_fail(error, LIMN_FORMAT, "%s: its PPM header is damaged or cut off",
+                         decoding->name);
+    return limn_decoding_check(decoding, header->width, header->height, 1, error);
 }
 
 /* The header is read here, no pixel yet. */
@@ -143,8 +179,10 @@ static limn_status open_image(VipsImage **image, limn_decoding *decoding, limn_e
 #undef LOAD
     g_object_unref(source);
     if (!status && !*image)
-        status = limn_vips_fail(error, LIMN_FORMAT, "%s: damaged or cut off: the %s header",
-                                decoding->name, limn_format_about(decoding->format)->name);
+        status = limn_vips_fail(
+            error, LIMN_FORMAT,
+            "%s: its %s header is damaged, cut off or of a kind that is not read", decoding->name,
+            limn_format_about(decoding->format)->name);
     return status;
 }
 
@@ -254,7 +292,7 @@ static limn_status to_our_colours(VipsImage **image, limn_decoding *decoding, in
                                     "black_point_compensation", TRUE, "depth", deep ? 16 : 8, NULL);
         *bands = 3;
     } else if (group == OTHER_SPACES) {
-        *alpha = n == 4;
+        *alpha = n == 4 && (*image)->Coding == VIPS_CODING_NONE; /* packed Lab has 4 too */
         *bands = 3;
         picture->info.colour = LIMN_COLOUR_MANY;
         failed = vips_colourspace(*image, &next,
@@ -296,16 +334,38 @@ static void read_info(limn_picture *picture, VipsImage *image, limn_format forma
     info->per_mm[1] = image->Yres == 1.0 ? 0 : image->Yres;
 }
 
+/* Values 0..most to full scale. */
+static void stretch(limn_picture *picture, unsigned most)
+{
+    const limn_picture_info *info = &picture->info;
+    size_t n = (size_t)info->width * (size_t)info->height * (size_t)info->channels;
+    uint32_t full = info->type == LIMN_U8 ? 255 : 65535;
+
+    if (most <= 1 || most >= full || info->type == LIMN_F32) return;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t v = info->type == LIMN_U8 ? ((uint8_t *)picture->pixels)[i]
+                                           : ((uint16_t *)picture->pixels)[i];
+
+        v = v < most ? (v * full + most / 2) / most : full;
+        if (info->type == LIMN_U8)
+            ((uint8_t *)picture->pixels)[i] = (uint8_t)v;
+        else
+            ((uint16_t *)picture->pixels)[i] = (uint16_t)v;
+    }
+}
+
 static limn_status decode(void *context, limn_error *error)
 {
     limn_decoding *decoding = context;
     limn_picture *picture = decoding->picture, made;
+    pnm_header pnm = { 0 };
     VipsImage *image = NULL;
     limn_status status;
     bool alpha = false;
     int bands = 0;
 
     *picture = (limn_picture){ 0 };
+    if (decoding->format == LIMN_FORMAT_PNM) LIMN_TRY(read_pnm_header(&pnm, decoding, error));
     if ((status = open_image(&image, decoding, error))) goto done;
     if ((status = limn_decoding_check(decoding, image->Xsize, image->Ysize, image->Bands, error)))
         goto done;
@@ -344,11 +404,13 @@ static limn_status decode(void *context, limn_error *error)
     }
     picture->pixels = made.pixels;
     picture->alpha = made.alpha;
-    target to = { picture,
-                  limn_upright_for(picture->info.orientation, image->Xsize, image->Ysize) };
+    target to = { picture, limn_upright_for(pnm.bottom_up ? 4 : picture->info.orientation,
+                                            image->Xsize, image->Ysize) };
     if (vips_sink_disc(image, put_region, &to))
         status = limn_vips_fail(error, LIMN_FORMAT, "%s: damaged or cut off: the %s pixels",
                                 decoding->name, limn_format_about(decoding->format)->name);
+    else
+        stretch(picture, pnm.most);
 done:
     g_clear_object(&image);
     if (status || decoding->header_only) {

@@ -23,6 +23,9 @@ limn_status limn_decoding_check(const limn_decoding *decoding, int64_t width, in
                                 int64_t channels, limn_error *error);
 
 limn_status limn_decode_vips(limn_decoding *decoding, limn_error *error);
+/* TIFF with grey channels stored one after the other: see tiff.c. */
+bool limn_tiff_is_planar(const void *bytes, size_t count);
+limn_status limn_decode_planar_tiff(limn_decoding *decoding, limn_error *error);
 limn_status limn_decode_bmp(limn_decoding *decoding, limn_error *error);
 
 /* Where the stored pixel (x, y) of a width x height file lies in the upright picture, as

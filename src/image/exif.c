@@ -6,6 +6,7 @@
  * libexif): offsets inside it stay valid, unknown tags survive, and nothing is made up.  The block
  * comes from a stranger's file, so every offset is checked against its end; one that does not hold
  * makes the whole block useless and the caller drops it. */
+#include "image/ifd.h"
 #include "image/metadata.h"
 
 #include <string.h>
@@ -21,104 +22,48 @@ enum {
     TAG_MAKER_NOTE = 0x927c,
     TAG_PIXELS_X = 0xa002,
     TAG_PIXELS_Y = 0xa003,
-    SHORT = 3,
-    LONG = 4,
-    ENTRY_BYTES = 12,
 };
 
-typedef struct block {
-    unsigned char *bytes;
-    size_t count;
-    bool big_endian;
-} block;
-
-static uint32_t get16(const block *b, size_t at)
+static void set_value(const limn_ifd_block *b, size_t entry, uint32_t value)
 {
-    const unsigned char *p = b->bytes + at;
+    uint32_t type = limn_get16(b, entry + 2);
 
-    return b->big_endian ? (uint32_t)p[0] << 8 | p[1] : (uint32_t)p[1] << 8 | p[0];
-}
-
-static uint32_t get32(const block *b, size_t at)
-{
-    return b->big_endian ? get16(b, at) << 16 | get16(b, at + 2)
-                         : get16(b, at + 2) << 16 | get16(b, at);
-}
-
-static void put16(const block *b, size_t at, uint32_t v)
-{
-    b->bytes[at + (b->big_endian ? 1 : 0)] = (unsigned char)v;
-    b->bytes[at + (b->big_endian ? 0 : 1)] = (unsigned char)(v >> 8);
-}
-
-static void put32(const block *b, size_t at, uint32_t v)
-{
-    put16(b, at + (b->big_endian ? 2 : 0), v & 0xffff);
-    put16(b, at + (b->big_endian ? 0 : 2), v >> 16);
-}
-
-/* Number of entries of the directory at `at`, or -1 when it does not lie inside the block. */
-static int entries_at(const block *b, size_t at)
-{
-    size_t n;
-
-    if (at < 8 || at > b->count - 2) return -1;
-    n = get16(b, at);
-    return n * ENTRY_BYTES <= b->count - at - 2 ? (int)n : -1;
-}
-
-static void set_value(const block *b, size_t entry, uint32_t value)
-{
-    uint32_t type = get16(b, entry + 2);
-
-    if (get32(b, entry + 4) != 1) return;
-    if (type == LONG) put32(b, entry + 8, value);
-    if (type == SHORT && value <= 0xffff) put16(b, entry + 8, value);
+    if (limn_get32(b, entry + 4) != 1) return;
+    if (type == IFD_LONG) limn_put32(b, entry + 8, value);
+    if (type == IFD_SHORT && value <= 0xffff) limn_put16(b, entry + 8, value);
 }
 
 /* Zeros over the values of an entry that lie elsewhere. */
-static void wipe_values(const block *b, size_t entry)
+static void wipe_values(const limn_ifd_block *b, size_t entry)
 {
     static const unsigned char width[] = { 0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4 };
-    uint32_t type = get16(b, entry + 2);
-    uint64_t bytes = type < sizeof width ? (uint64_t)width[type] * get32(b, entry + 4) : 0;
-    size_t at = get32(b, entry + 8);
+    uint32_t type = limn_get16(b, entry + 2);
+    uint64_t bytes = type < sizeof width ? (uint64_t)width[type] * limn_get32(b, entry + 4) : 0;
+    size_t at = limn_get32(b, entry + 8);
 
     if (bytes > 4 && at >= 8 && at < b->count && bytes <= b->count - at)
         memset(b->bytes + at, 0, (size_t)bytes);
 }
 
 /* Zeros over a directory and all it points to. */
-static void wipe_directory(const block *b, size_t at)
+static void wipe_directory(const limn_ifd_block *b, size_t at)
 {
-    int n = entries_at(b, at);
+    int n = limn_ifd_entries(b, at);
 
-    for (int i = 0; i < n; i++) wipe_values(b, at + 2 + (size_t)i * ENTRY_BYTES);
-    if (n >= 0) memset(b->bytes + at, 0, 2 + (size_t)n * ENTRY_BYTES);
+    for (int i = 0; i < n; i++) wipe_values(b, limn_ifd_entry(at, i));
+    if (n >= 0) memset(b->bytes + at, 0, 2 + (size_t)n * IFD_ENTRY);
 }
 
-/* Takes entry i out of a directory of n: what follows (the next directory's offset too) moves up.
- */
-static void remove_entry(const block *b, size_t at, int n, int i)
+static void wipe_thumbnail(const limn_ifd_block *b, size_t at)
 {
-    size_t entry = at + 2 + (size_t)i * ENTRY_BYTES, end = at + 2 + (size_t)n * ENTRY_BYTES;
-    size_t tail = b->count - end >= 4 ? 4 : 0;
-
-    memmove(b->bytes + entry, b->bytes + entry + ENTRY_BYTES, end + tail - entry - ENTRY_BYTES);
-    memset(b->bytes + end + tail - ENTRY_BYTES, 0, ENTRY_BYTES);
-    put16(b, at, (uint32_t)n - 1);
-}
-
-static void wipe_thumbnail(const block *b, size_t at)
-{
-    int n = entries_at(b, at);
+    int n = limn_ifd_entries(b, at);
     size_t from = 0, bytes = 0;
 
     for (int i = 0; i < n; i++) {
-        size_t entry = at + 2 + (size_t)i * ENTRY_BYTES;
+        size_t entry = limn_ifd_entry(at, i);
 
-        if (get16(b, entry) == TAG_THUMBNAIL) from = get32(b, entry + 8);
-        if (get16(b, entry) == TAG_THUMBNAIL_BYTES) bytes = get32(b, entry + 8);
+        if (limn_get16(b, entry) == TAG_THUMBNAIL) from = limn_get32(b, entry + 8);
+        if (limn_get16(b, entry) == TAG_THUMBNAIL_BYTES) bytes = limn_get32(b, entry + 8);
     }
     if (from >= 8 && from < b->count) {
         if (bytes > b->count - from) bytes = b->count - from;
@@ -128,31 +73,32 @@ static void wipe_thumbnail(const block *b, size_t at)
 }
 
 /* One directory; *sub is the EXIF directory it points to, or 0. */
-static bool clean_directory(const block *b, size_t at, int width, int height, bool keep_gps,
-                            size_t *sub)
+static bool clean_directory(const limn_ifd_block *b, size_t at, int width, int height,
+                            bool keep_gps, size_t *sub)
 {
-    int n = entries_at(b, at);
+    int n = limn_ifd_entries(b, at);
 
     if (n < 0) return false;
     for (int i = 0; i < n; i++) {
-        size_t entry = at + 2 + (size_t)i * ENTRY_BYTES;
-        uint32_t tag = get16(b, entry);
+        size_t entry = limn_ifd_entry(at, i);
+        uint32_t tag = limn_get16(b, entry);
 
         if (tag == TAG_ORIENTATION) set_value(b, entry, 1);
         if (tag == TAG_WIDTH || tag == TAG_PIXELS_X) set_value(b, entry, (uint32_t)width);
         if (tag == TAG_HEIGHT || tag == TAG_PIXELS_Y) set_value(b, entry, (uint32_t)height);
-        if (tag == TAG_EXIF && sub) *sub = get32(b, entry + 8);
+        if (tag == TAG_EXIF && sub) *sub = limn_get32(b, entry + 8);
         if ((tag == TAG_GPS && !keep_gps) || tag == TAG_MAKER_NOTE) {
-            size_t gps = get32(b, entry + 8);
+            size_t gps = limn_get32(b, entry + 8);
 
             if (tag == TAG_MAKER_NOTE)
                 wipe_values(b, entry);
-            else if (entries_at(b, gps) < 0 || gps == at)
+            else if (limn_ifd_entries(b, gps) < 0 || gps == at)
                 return false;
             else
                 wipe_directory(b, gps);
-            if (entries_at(b, at) != n) return false; /* it pointed into this very directory */
-            remove_entry(b, at, n--, i--);
+            if (limn_ifd_entries(b, at) != n)
+                return false; /* it pointed into this very directory */
+            limn_ifd_remove(b, at, n--, i--);
         }
     }
     return true;
@@ -160,28 +106,23 @@ static bool clean_directory(const block *b, size_t at, int width, int height, bo
 
 bool limn_exif_clean(unsigned char *exif, size_t count, int width, int height, bool keep_gps)
 {
-    block b = { exif, count, false };
+    limn_ifd_block b = { exif, count, false };
     size_t first, sub = 0, end;
     int n;
 
-    if (count < 14) return false;
-    if (!memcmp(exif, "MM\0*", 4))
-        b.big_endian = true;
-    else if (memcmp(exif, "II*\0", 4))
-        return false;
-    first = get32(&b, 4);
+    if (!(first = limn_ifd_first(&b))) return false;
     if (!clean_directory(&b, first, width, height, keep_gps, &sub)) return false;
     if (sub && (sub == first || !clean_directory(&b, sub, width, height, keep_gps, NULL)))
         return false;
 
-    if ((n = entries_at(&b, first)) < 0) return false;
-    end = first + 2 + (size_t)n * ENTRY_BYTES;
+    if ((n = limn_ifd_entries(&b, first)) < 0) return false;
+    end = first + 2 + (size_t)n * IFD_ENTRY;
     if (count - end >= 4) {
-        size_t next = get32(&b, end);
+        size_t next = limn_get32(&b, end);
 
-        put32(&b, end, 0);
+        limn_put32(&b, end, 0);
         if (next && next != first && next != sub) wipe_thumbnail(&b, next);
     }
     /* Wiping may have hit what it should not in a block made to mislead. */
-    return entries_at(&b, first) == n && (!sub || entries_at(&b, sub) >= 0);
+    return limn_ifd_entries(&b, first) == n && (!sub || limn_ifd_entries(&b, sub) >= 0);
 }

@@ -56,9 +56,9 @@ limn_format limn_format_of_bytes(const void *bytes, size_t count)
     if (count >= 3 && b[0] == 'P' && memchr("123456Ff", b[1], 8) && memchr(" \t\r\n#", b[2], 5))
         return LIMN_FORMAT_PNM;
     /* "BM", then the size of the info header (12 to 124) where it belongs; two letters alone would
-     * take text files for pictures. */
-    if (count >= 18 && b[0] == 'B' && b[1] == 'M' && b[14] >= 12 && b[14] <= 124 && !b[15] &&
-        !b[16] && !b[17])
+     * take text files for pictures.  A file that ends before is a BMP cut off. */
+    if (b[0] == 'B' && b[1] == 'M' &&
+        (count < 18 || (b[14] >= 12 && b[14] <= 124 && !b[15] && !b[16] && !b[17])))
         return LIMN_FORMAT_BMP;
     return LIMN_FORMAT_NONE;
 }

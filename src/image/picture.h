@@ -11,7 +11,8 @@
  * After reading, pixels are grey or sRGB, upright (EXIF orientation applied), without alpha, which
  * is a plane of its own; pictures with other channel counts (TIFF) are left as they are.  Adobe RGB
  * and the like were converted to sRGB and CMYK too, and the file's own profile is kept so that the
- * encoder can convert back.  Grey stays grey, whatever its profile.
+ * encoder can convert back.  Grey stays grey, whatever its profile.  Two channels in a TIFF are
+ * read as grey and alpha (libvips does not say what the second one is for).
  *
  * All functions may be called by any thread; a picture is used by one thread at a time or only
  * read. */

@@ -152,8 +152,11 @@ static limn_status decode(limn_decoding *decoding, limn_error *error)
                          decoding->name, decoding->count,
                          (unsigned long long)decoding->limits.file_bytes);
     decoding->format = limn_format_of_bytes(decoding->bytes, decoding->count);
-    return decoding->format == LIMN_FORMAT_BMP ? limn_decode_bmp(decoding, error)
-                                               : limn_decode_vips(decoding, error);
+    if (decoding->format == LIMN_FORMAT_BMP) return limn_decode_bmp(decoding, error);
+    if (decoding->format == LIMN_FORMAT_TIFF &&
+        limn_tiff_is_planar(decoding->bytes, decoding->count))
+        return limn_decode_planar_tiff(decoding, error);
+    return limn_decode_vips(decoding, error);
 }
 
 limn_status limn_picture_read_bytes(limn_picture *picture, const void *bytes, size_t count,

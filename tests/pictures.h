@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the picture tests share: the folder that make_pictures.py fills, and .want files. */
+#ifndef LIMN_TESTS_PICTURES_H
+#define LIMN_TESTS_PICTURES_H
+
+#include "image/picture.h"
+#include "scratch.h"
+
+#include <math.h>
+#include <sys/wait.h>
+
+/* The first line of a .want or .sent file. */
+typedef struct wanted {
+    int32_t width, height, channels, alpha, bytes, tolerance, frames, colour;
+} wanted;
+
+static const char *script; /* tests/make_pictures.py */
+
+/* Runs the script with Debian's Python (which has Pillow, tifffile and scikit-image); a machine
+ * without it fails the test, tools/setup installs it.  The exit code, or -1. */
+static inline int run_script(const char *verb, const char *folder)
+{
+    pid_t child = fork();
+    int how = 0;
+
+    if (!child) {
+        execl("/usr/bin/python3", "python3", script, verb, folder, (char *)NULL);
+        _exit(127);
+    }
+    if (child < 0 || waitpid(child, &how, 0) < 0 || !WIFEXITED(how)) return -1;
+    return WEXITSTATUS(how);
+}
+
+static inline limn_type type_of_bytes(int bytes)
+{
+    return bytes == 1 ? LIMN_U8 : bytes == 2 ? LIMN_U16 : LIMN_F32;
+}
+
+/* The largest difference of two runs of values, in steps (millionths for floats). */
+static inline double worst_difference(const void *a, const void *b, size_t count, limn_type type)
+{
+    double worst = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        double x = type == LIMN_U8    ? ((const uint8_t *)a)[i]
+                   : type == LIMN_U16 ? ((const uint16_t *)a)[i]
+                                      : 1e6 * (double)((const float *)a)[i];
+        double y = type == LIMN_U8    ? ((const uint8_t *)b)[i]
+                   : type == LIMN_U16 ? ((const uint16_t *)b)[i]
+                                      : 1e6 * (double)((const float *)b)[i];
+
+        if (!(fabs(x - y) <= worst)) worst = fabs(x - y);
+    }
+    return worst;
+}
+
+#endif
