@@ -387,6 +387,24 @@ static void philox_gives_the_published_words(void **state)
         assert_int_equal(limn_random_word(&known[0].random, k), known[0].words[k]);
 }
 
+/* Worked out by hand from the published words: word / 2^8 / 2^24, word * 1000 / 2^32, and
+ * Box-Muller's cosine from words 0, 1 and 2, 3. */
+static void draws_follow_from_the_words(void **state)
+{
+    static const uint32_t below[] = { 399, 880, 735, 605 };
+    static const float uniform[] = { 6694888 / 0x1p24f, 14772677 / 0x1p24f, 12343212 / 0x1p24f,
+                                     10158299 / 0x1p24f };
+    const limn_random zero = { 0 };
+
+    (void)state;
+    for (uint64_t i = 0; i < 4; i++) {
+        assert_true(limn_random_uniform(&zero, i) == uniform[i]);
+        assert_int_equal(limn_random_below(&zero, i, 1000), below[i]);
+    }
+    assert_true(fabs(limn_random_normal(&zero, 0) - 0.9911376792540323) < 1e-7);
+    assert_true(fabs(limn_random_normal(&zero, 1) + 0.6176089598118041) < 1e-7);
+}
+
 static void each_part_of_the_name_of_a_draw_counts(void **state)
 {
     limn_random base = { .seed = 5, .stream = 6, .step = 7 }, other;
@@ -499,6 +517,7 @@ int main(void)
         cmocka_unit_test(thread_count_has_bounds),
         cmocka_unit_test(workers_run_and_are_refused_cleanly),
         cmocka_unit_test(philox_gives_the_published_words),
+        cmocka_unit_test(draws_follow_from_the_words),
         cmocka_unit_test(each_part_of_the_name_of_a_draw_counts),
         cmocka_unit_test(draws_have_their_distributions),
         cmocka_unit_test(permutations_are_fair),

@@ -241,6 +241,9 @@ static void a_planted_link_is_not_followed(void **state)
     assert_int_equal(symlink(victim, temporary), 0);
     assert_int_equal(limn_file_replace(scratch_path(&folder, "a"), "x", 1, &error), LIMN_IO);
     assert_file(victim, "mine");
+    unlink(victim); /* nor is a file made at the end of a link that leads nowhere */
+    assert_int_equal(limn_file_replace(scratch_path(&folder, "a"), "x", 1, &error), LIMN_IO);
+    assert_int_equal(access(victim, F_OK), -1);
 }
 
 static void unusable_targets_are_refused(void **state)

@@ -149,7 +149,7 @@ static void narrow(void *restrict to, size_t to_stride, const void *restrict fro
 typedef struct copy_job {
     const limn_tensor *to, *from;
     copy_tile copy;
-    size_t group;       /* channels of a unit of work: the larger block where they nest */
+    size_t group;       /* channels of a unit of work: the larger block */
     size_t groups;      /* in a picture */
     size_t tile, tiles; /* pixels of a unit, units along the plane */
 } copy_job;
@@ -197,8 +197,8 @@ void limn_tensor_copy(limn_tensor *to, const limn_tensor *from)
     assert(a && b && c % a == 0 && c % b == 0);
 
     job.copy = to_wide ? from_wide ? copy_32 : widen : from_wide ? narrow : copy_16;
-    job.group = a % b == 0 ? a : b % a == 0 ? b : c;
-    job.tile = TILE_ELEMENTS / (a > b ? a : b);
+    job.group = a > b ? a : b;
+    job.tile = TILE_ELEMENTS / job.group;
     if (job.tile < TILE_MIN) job.tile = TILE_MIN;
     job.groups = c / job.group;
     job.tiles = (plane + job.tile - 1) / job.tile;
