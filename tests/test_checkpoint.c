@@ -41,11 +41,11 @@ static const char *source_root = "..";
 
 static const char *in_folder(const char *sub, const char *name, const char *end)
 {
-    static char path[4][300];
+    static char path[4][600];
     static int turn;
 
     turn = (turn + 1) % 4;
-    snprintf(path[turn], sizeof path[turn], "%s/%s/%s%s", folder, sub, name, end);
+    snprintf(path[turn], sizeof path[turn], "%s/%s/%.99s%s", folder, sub, name, end);
     return path[turn];
 }
 
