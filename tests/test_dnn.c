@@ -295,7 +295,8 @@ static void solve(const char *name, limn_dnn_conv conv, size_t extra_x, size_t e
     static const char *const directions[] = { "forward", "backward data", "backward weights" };
     problem p = { .conv = conv };
     limn_dnn_conv *c = &p.conv;
-    bool bf16 = conv.x.type == LIMN_BF16, weights = conv.direction == LIMN_DNN_BACKWARD_WEIGHTS;
+    bool bf16 = conv.weight_type == LIMN_BF16,
+         weights = conv.direction == LIMN_DNN_BACKWARD_WEIGHTS;
     bool forward = conv.direction == LIMN_DNN_FORWARD;
     size_t w_count = weight_count(c), out_count, bias_count;
     limn_dnn_primitive *primitive;
@@ -306,9 +307,10 @@ static void solve(const char *name, limn_dnn_conv conv, size_t extra_x, size_t e
     double *got, tolerance = bf16 && !weights ? 1e-2 : bf16 ? 2e-3 : 1e-5;
     char what[200];
 
-    snprintf(what, sizeof what, "%s, %s, %s, bias %d, add %d, activation %d, strides +%zu +%zu",
-             name, directions[conv.direction], limn_type_name(conv.x.type), conv.bias,
-             conv.add_to_output, (int)conv.activation, extra_x, extra_y);
+    snprintf(what, sizeof what,
+             "%s, %s, %s to %s, bias %d, add %d, activation %d, strides +%zu +%zu", name,
+             directions[conv.direction], limn_type_name(conv.x.type), limn_type_name(conv.y.type),
+             conv.bias, conv.add_to_output, (int)conv.activation, extra_x, extra_y);
     limn_arena_open(&p.arena, "test", 1 << 20);
     c->x.batch_stride += extra_x;
     c->y.batch_stride += extra_y;
@@ -396,6 +398,26 @@ static void test_directions_bf16(void **unused)
     (void)unused;
     if (!can_bf16()) skip();
     directions(LIMN_BF16);
+}
+
+/* F32 at one end of a BF16 network: pictures in, scores and their gradients out. */
+static void test_mixed_types(void **unused)
+{
+    static const around a = { .bias = true };
+
+    (void)unused;
+    if (!can_bf16()) skip();
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+        for (int d = LIMN_DNN_FORWARD; d <= LIMN_DNN_BACKWARD_WEIGHTS; d++)
+            for (int which = 0; which < 2; which++) {
+                limn_dnn_conv c = convolution(&shapes[s], (limn_dnn_direction)d, LIMN_BF16, &a);
+
+                if (which)
+                    c.x.type = LIMN_F32;
+                else
+                    c.y.type = LIMN_F32;
+                solve(shapes[s].name, c, 0, 0);
+            }
 }
 
 static void test_activations(void **unused)
@@ -560,6 +582,12 @@ static void test_refusals(void **unused)
     bad.kernel_h = 40;
     assert_int_equal(LIMN_SHAPE, limn_dnn_create(&primitive, &bad, NULL, &arena, &error));
 
+    if (limn_cpu() != LIMN_CPU_AVX512) { /* with AVX-512 alone oneDNN emulates bfloat16 */
+        bad = convolution(&shapes[0], LIMN_DNN_FORWARD, LIMN_BF16, &a);
+        assert_int_equal(LIMN_COMPUTE, limn_dnn_create(&primitive, &bad, NULL, &arena, &error));
+        assert_non_null(strstr(error.text, "compute in fp32"));
+    }
+
     assert_int_equal(LIMN_OK, limn_dnn_create(&primitive, &good, NULL, &arena, &error));
     assert_int_equal(LIMN_BUG, limn_dnn_run(primitive, &error));
     assert_int_equal(LIMN_BUG,
@@ -714,11 +742,17 @@ static void test_version(void **unused)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_version),         cmocka_unit_test(test_directions_f32),
-        cmocka_unit_test(test_directions_bf16), cmocka_unit_test(test_activations),
-        cmocka_unit_test(test_tail_range),      cmocka_unit_test(test_strided_batch),
-        cmocka_unit_test(test_required_layout), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_memory_refused),  cmocka_unit_test(test_layers_never_reference),
+        cmocka_unit_test(test_version),
+        cmocka_unit_test(test_directions_f32),
+        cmocka_unit_test(test_directions_bf16),
+        cmocka_unit_test(test_mixed_types),
+        cmocka_unit_test(test_activations),
+        cmocka_unit_test(test_tail_range),
+        cmocka_unit_test(test_strided_batch),
+        cmocka_unit_test(test_required_layout),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_memory_refused),
+        cmocka_unit_test(test_layers_never_reference),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

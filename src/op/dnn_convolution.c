@@ -52,8 +52,9 @@ static bool is_reference(const char *name)
     return !strncmp(name, "ref", 3) || strstr(name, "ref:");
 }
 
-/* Fills the ways; false when oneDNN cannot describe the map at all. */
-static bool side_open(side *s, const limn_tensor *map)
+/* Fills the ways; false when oneDNN cannot describe the map at all.  moved_type is what a reorder
+ * makes of it: BF16 kernels do not read F32 maps. */
+static bool side_open(side *s, const limn_tensor *map, limn_type moved_type)
 {
     static const struct {
         int block;
@@ -65,10 +66,10 @@ static bool side_open(side *s, const limn_tensor *map)
     size_t dense = limn_count(shape) / (size_t)shape.n;
     dnnl_dim_t stride = shape.n > 1 && map->batch_stride != dense ? (dnnl_dim_t)map->batch_stride
                                                                   : 0;
-    dnnl_data_type_t type = data_type(map->type);
+    dnnl_data_type_t type = data_type(map->type), moved = data_type(moved_type);
 
     *s = (side){ .map = map };
-    if (limn_dnn_md_make(&s->other[s->others++], 4, dims, type, dnnl_format_tag_any, 0))
+    if (limn_dnn_md_make(&s->other[s->others++], 4, dims, moved, dnnl_format_tag_any, 0))
         return false;
     for (int i = 0; i < 4; i++) {
         int block = all[i].block ? all[i].block : shape.c;
@@ -81,8 +82,8 @@ static bool side_open(side *s, const limn_tensor *map)
             if (limn_dnn_md_make(&md, 4, dims, type, all[i].tag, stride)) return false;
             s->own[s->owns++] = md;
         }
-        if (!same || stride) { /* dense, for a map with a stride */
-            if (limn_dnn_md_make(&md, 4, dims, type, all[i].tag, 0)) return false;
+        if (!same || stride || moved != type) {
+            if (limn_dnn_md_make(&md, 4, dims, moved, all[i].tag, 0)) return false;
             s->other[s->others++] = md;
         }
     }
@@ -164,11 +165,11 @@ static bool wasteful(const answer *a, const side *x, const side *y)
     bool forward = a->question.direction == LIMN_DNN_FORWARD;
     const side *summed = forward ? x : y;
     const limn_dnn_md *md = forward ? &a->question.x : &a->question.y;
+    size_t bytes = limn_dnn_md_type(md) == dnnl_bf16 ? 2 : 4;
 
     return a->question.direction != LIMN_DNN_BACKWARD_WEIGHTS &&
            (forward ? a->x_moved : a->y_moved) &&
-           limn_dnn_md_bytes(md) >
-               limn_count(summed->map->shape) * limn_type_bytes(summed->map->type);
+           limn_dnn_md_bytes(md) > limn_count(summed->map->shape) * bytes;
 }
 
 static bool search(answer *a, const limn_dnn_question *q, const side *x, const side *y,
@@ -428,6 +429,7 @@ limn_status limn_dnn_create(limn_dnn_primitive **out, const limn_dnn_conv *given
                             const limn_dnn_layout *weights, limn_arena *arena, limn_error *error)
 {
     limn_dnn_conv conv = *given;
+    limn_type read; /* what the kernel reads maps as */
     limn_dnn_primitive *p;
     limn_dnn_question question;
     limn_dnn_md bias;
@@ -441,7 +443,9 @@ limn_status limn_dnn_create(limn_dnn_primitive **out, const limn_dnn_conv *given
     LIMN_TRY(limn_take_into(&p, arena, sizeof *p, error));
     describe(p->name, sizeof p->name, &conv);
     LIMN_TRY(check(&conv, p->name, error));
-    if (!side_open(&x, &conv.x) || !side_open(&y, &conv.y))
+    read = conv.x.type == LIMN_BF16 || conv.y.type == LIMN_BF16 ? LIMN_BF16 : LIMN_F32;
+    if (!side_open(&x, &conv.x, conv.direction == LIMN_DNN_BACKWARD_DATA ? conv.x.type : read) ||
+        !side_open(&y, &conv.y, conv.direction == LIMN_DNN_FORWARD ? conv.y.type : read))
         return limn_fail(error, LIMN_SHAPE, "%s: oneDNN cannot describe such a feature map",
                          p->name);
     make_question(&question, &bias, &conv);

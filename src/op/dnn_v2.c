@@ -60,21 +60,20 @@ dnnl_format_tag_t limn_dnn_md_tag(const limn_dnn_md *md)
     return dnnl_format_tag_undef;
 }
 
-/* Backward primitives want the descriptor of a forward pass as a hint; layouts play no part in it.
+/* Backward primitives want the descriptor of a forward pass as a hint; layouts play no part in it,
+ * and one type serves: there is no forward pass from F32 to BF16 maps, but there is the gradient.
  */
 static dnnl_status_t describe_hint(dnnl_primitive_desc_t *out, const limn_dnn_question *q,
                                    dnnl_engine_t engine)
 {
     const dnnl_memory_desc_t *given[] = { &q->x.md, &q->weights.md, &q->y.md };
+    bool bf16 = q->x.md.data_type == dnnl_bf16 || q->y.md.data_type == dnnl_bf16;
+    dnnl_data_type_t type = bf16 ? dnnl_bf16 : dnnl_f32;
     dnnl_memory_desc_t any[3];
     dnnl_convolution_desc_t forward;
     dnnl_status_t status;
 
     for (int i = 0; i < 3; i++) {
-        dnnl_data_type_t type = i == 1 && q->direction == LIMN_DNN_BACKWARD_WEIGHTS
-                                    ? q->x.md.data_type
-                                    : given[i]->data_type;
-
         if ((status = dnnl_memory_desc_init_by_tag(&any[i], given[i]->ndims, given[i]->dims, type,
                                                    dnnl_format_tag_any)))
             return status;

@@ -109,11 +109,12 @@ static dnnl_status_t describe_hint(dnnl_primitive_desc_t *out, const limn_dnn_qu
                                    dnnl_engine_t engine)
 {
     limn_dnn_md given[] = { q->x, q->weights, q->y };
+    bool bf16 = q->x.type == dnnl_bf16 || q->y.type == dnnl_bf16;
     dnnl_memory_desc_t any[3] = { NULL };
     dnnl_status_t status = dnnl_success;
 
-    if (q->direction == LIMN_DNN_BACKWARD_WEIGHTS) given[1].type = q->x.type;
     for (int i = 0; i < 3 && !status; i++) {
+        given[i].type = bf16 ? dnnl_bf16 : dnnl_f32;
         given[i].tag = dnnl_format_tag_any;
         given[i].batch_stride = 0;
         status = open_md(&any[i], &given[i]);
