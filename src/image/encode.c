@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Pixels to a file in memory, by libvips' encoders.
+ * Pixels to a file in memory, by libvips' encoders (PPM by hand).
  *
  * The image handed to libvips is made anew from our pixels and carries only what is meant to be in
  * the file: resolution, profile, XMP.  EXIF is put in afterwards (splice.c). */
@@ -10,6 +10,7 @@
 #include "image/convert.h"
 #include "image/metadata.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <vips/vips.h>
 
@@ -127,8 +128,6 @@ static limn_status save(VipsImage *image, const task *job, void **file, size_t *
 {
     const limn_encoding *how = job->encoding;
     int quality = how->quality ? how->quality : 92, failed = 0;
-    VipsTarget *target = NULL;
-    VipsBlob *blob = NULL;
 
     switch (job->format) {
     case LIMN_FORMAT_JPEG:
@@ -150,23 +149,45 @@ static limn_status save(VipsImage *image, const task *job, void **file, size_t *
             NULL);
         break;
     default:
-        if (!(target = vips_target_new_to_memory()) ||
-            vips_ppmsave_target(image, target, "format",
-                                job->type == LIMN_F32 ? VIPS_FOREIGN_PPM_FORMAT_PFM
-                                : image->Bands == 1   ? VIPS_FOREIGN_PPM_FORMAT_PGM
-                                                      : VIPS_FOREIGN_PPM_FORMAT_PPM,
-                                NULL)) {
-            failed = 1;
-            break;
-        }
-        g_object_get(target, "blob", &blob, NULL);
-        *file = g_memdup2(vips_blob_get(blob, count), VIPS_AREA(blob)->length);
-        vips_area_unref(VIPS_AREA(blob));
+        return limn_fail(error, LIMN_BUG, "format %d has no encoder", (int)job->format);
     }
-    g_clear_object(&target);
     return failed ? limn_vips_fail(error, LIMN_FORMAT, "the picture cannot be encoded as %s",
                                    limn_format_about(job->format)->name)
                   : LIMN_OK;
+}
+
+/* PPM and PGM, 16 bits with the high byte first; floats as PFM, which goes from the bottom up.  Not
+ * by libvips, which writes the time of day into them and PFM upside down. */
+static limn_status write_pnm(limn_bytes *out, const void *pixels, const limn_picture_info *info,
+                             limn_type type, limn_error *error)
+{
+    size_t row = (size_t)info->width * (size_t)info->channels, size = limn_type_bytes(type);
+    size_t bytes = row * (size_t)info->height * size;
+    bool grey = info->channels == 1;
+    unsigned char *to;
+
+    if (!(out->bytes = limn_block(bytes + 64)))
+        return limn_fail(error, LIMN_NO_MEMORY, "out of memory for a file of %zu bytes", bytes);
+    out->count = (size_t)snprintf((char *)out->bytes, 64, "P%c\n%d %d\n%s\n",
+                                  type == LIMN_F32 ? (grey ? 'f' : 'F') : (grey ? '5' : '6'),
+                                  info->width, info->height,
+                                  type == LIMN_F32   ? "-1.0"
+                                  : type == LIMN_U16 ? "65535"
+                                                     : "255");
+    to = out->bytes + out->count;
+    out->count += bytes;
+    if (type == LIMN_U8)
+        memcpy(to, pixels, bytes);
+    else if (type == LIMN_U16)
+        for (size_t i = 0; i < bytes / 2; i++) {
+            to[2 * i] = (unsigned char)(((const uint16_t *)pixels)[i] >> 8);
+            to[2 * i + 1] = (unsigned char)((const uint16_t *)pixels)[i];
+        }
+    else
+        for (int y = 0; y < info->height; y++)
+            memcpy(to + (size_t)(info->height - 1 - y) * row * size,
+                   (const float *)pixels + (size_t)y * row, row * size);
+    return LIMN_OK;
 }
 
 static limn_status encode(void *context, limn_error *error)
@@ -196,6 +217,10 @@ static limn_status encode(void *context, limn_error *error)
     if (alpha) limn_values_convert(alpha, job->type, picture->alpha, info->type, count);
     if (whiten) lay_on_white(pixels, alpha ? alpha : picture->alpha, count, channels, job->type);
 
+    if (job->format == LIMN_FORMAT_PNM) { /* no place for a profile: the pixels stay sRGB */
+        status = write_pnm(job->out, pixels ? pixels : picture->pixels, info, job->type, error);
+        goto done;
+    }
     if ((status = wrap(&image, pixels ? pixels : picture->pixels, job, info->channels, error)) ||
         (status = add_profile(&image, job, error)))
         goto done;
