@@ -35,6 +35,14 @@ const char *limn_mark_source_uri(limn_mark_source source)
 
 /* ---- What was asked for ---------------------------------------------------------------------- */
 
+/* How many bytes follow the first one of a character in UTF-8, -1 when none begins so. */
+static int sequence_of(unsigned char first)
+{
+    if (first < 0x80) return 0;
+    if (first < 0xc2 || first > 0xf4) return -1;
+    return first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
+}
+
 /* UTF-8 (RFC 3629) without control characters: it goes into XML and CBOR text, which allow no
  * other. */
 static bool is_text(const char *text, size_t bytes_max)
@@ -44,15 +52,11 @@ static bool is_text(const char *text, size_t bytes_max)
 
     if (!count || count > bytes_max) return false;
     while (*at) {
-        int more = *at < 0x80   ? 0
-                   : *at < 0xc2 ? -1
-                   : *at < 0xe0 ? 1
-                   : *at < 0xf0 ? 2
-                   : *at < 0xf5 ? 3
-                                : -1;
-        uint32_t point = more == 0 ? *at : *at & (0x3fu >> more);
+        int more = sequence_of(*at);
+        uint32_t point = *at;
 
         if (more < 0 || *at < 0x20 || *at == 0x7f) return false;
+        if (more > 0) point &= 0x3fu >> more;
         at++;
         for (int i = 0; i < more; i++, at++) {
             if ((*at & 0xc0) != 0x80) return false;
@@ -176,8 +180,9 @@ limn_status limn_mark(limn_mark_buffer *out, limn_mark_span bytes,
     gmtime_r(&now, &parts);
     strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &parts);
     if ((status = container->read(&found, bytes, &arena, error))) goto done;
-    if (found.fault) {
-        status = limn_fail(error, LIMN_FORMAT, "the encoded %s %s", container->name, found.fault);
+    if (found.fault || found.damage) {
+        status = limn_fail(error, LIMN_FORMAT, "the encoded %s %s", container->name,
+                           found.fault ? found.fault : found.damage);
         goto done;
     }
     if ((status = make_uuid(uuid, error)) ||

@@ -17,7 +17,9 @@ typedef struct limn_container_found {
     limn_mark_span manifest; /* the JUMBF store of manifests, or empty */
     size_t manifest_place;   /* bytes of the file that it takes, with chunk or segment headers */
     bool manifest_traces;    /* something that must have been a manifest */
-    const char *fault;       /* the file is damaged: the end of a sentence; NULL when it is not */
+    /* What is wrong with the file, the end of a sentence, or NULL: fault where a manifest can't
+     * hold because of it, damage where the manifest's hash decides (it may have been signed so). */
+    const char *fault, *damage;
 } limn_container_found;
 
 typedef struct limn_container {

@@ -87,23 +87,29 @@ static bool is_jumbf(const segment *s)
     return is_box(s) && !memcmp(s->contents.data + JP_HEAD + 4, "jumb", 4);
 }
 
-/* Two of the three signs of a box's segment without the third: one byte was changed. */
+/* JUMBF by its type and one of the other two signs: one byte was changed.  (A wrong type is found
+ * when the boxes are read, and may be one of JPEG XT's.) */
 static bool is_damaged_box(const segment *s)
 {
-    bool marker = s->marker == APP11, letters, type;
-
-    if (s->contents.count < JP_HEAD + BOX_HEAD) return false;
-    letters = !memcmp(s->contents.data, "JP", 2);
-    type = !memcmp(s->contents.data + JP_HEAD + 4, "jumb", 4);
-    return marker + letters + type == 2;
+    if (s->contents.count < JP_HEAD + BOX_HEAD || memcmp(s->contents.data + JP_HEAD + 4, "jumb", 4))
+        return false;
+    return (s->marker == APP11) != !memcmp(s->contents.data, "JP", 2);
 }
 
-/* The first segment of a box whose description says c2pa. */
-static bool begins_manifest(const segment *s)
+/* The first segment of a box with the kind c2pa, or with that as its label; a manifest has both. */
+static bool begins_kind(const segment *s)
 {
     return is_box(s) && limn_mark_u32(s->contents.data + 4) == 1 &&
            s->contents.count >= JP_HEAD + BOX_HEAD + 12 &&
            !memcmp(s->contents.data + JP_HEAD + BOX_HEAD + 8, "c2pa", 4);
+}
+
+static bool begins_label(const segment *s)
+{
+    enum { LABEL = JP_HEAD + BOX_HEAD + 8 + 16 + 1 };
+
+    return is_box(s) && limn_mark_u32(s->contents.data + 4) == 1 &&
+           s->contents.count >= LABEL + 5 && !memcmp(s->contents.data + LABEL, "c2pa", 5);
 }
 
 typedef struct gathering {
@@ -120,7 +126,7 @@ static void gather(gathering *g, const segment *s)
     limn_mark_span part = limn_mark_cut(s->contents, JP_HEAD + BOX_HEAD,
                                         s->contents.count - JP_HEAD - BOX_HEAD);
 
-    if (begins_manifest(s)) {
+    if (begins_kind(s)) {
         if (g->sequence) {
             g->found->fault = "has more than one store of manifests";
             return;
@@ -131,7 +137,7 @@ static void gather(gathering *g, const segment *s)
         g->count = BOX_HEAD;
     } else if (!g->sequence || limn_mark_u16(at + 2) != g->number) {
         /* A box of somebody else, or the middle of a manifest whose first segment is gone. */
-        if (!memcmp(at + JP_HEAD + 4, "jumb", 4) && limn_mark_u32(at + 4) != 1)
+        if (begins_label(s) || (is_jumbf(s) && limn_mark_u32(at + 4) != 1))
             g->found->manifest_traces = true;
         return;
     }
@@ -225,7 +231,8 @@ static limn_status write(limn_mark_buffer *out, limn_mark_span file, limn_mark_s
     *manifest_at = out->count - start;
     for (s.marker = 0; s.marker != SOS && s.marker != EOI && next_segment(&rest, &s);) {
         if (starts(&s, APP1, xmp_head, sizeof xmp_head) ||
-            starts(&s, APP1, xmp_extension, sizeof xmp_extension) || is_jumbf(&s))
+            starts(&s, APP1, xmp_extension, sizeof xmp_extension) || is_jumbf(&s) ||
+            is_damaged_box(&s) || begins_kind(&s) || begins_label(&s))
             continue;
         limn_mark_put_span(out, s.whole);
     }

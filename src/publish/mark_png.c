@@ -92,7 +92,7 @@ static limn_status read(limn_container_found *found, limn_mark_span file, limn_a
                         limn_error *error)
 {
     limn_mark_span rest = limn_mark_cut(file, SIGNATURE_BYTES, file.count - SIGNATURE_BYTES);
-    bool ended = false, first = true, damaged = false;
+    bool ended = false, first = true;
     chunk c;
 
     (void)arena;
@@ -102,7 +102,7 @@ static limn_status read(limn_container_found *found, limn_mark_span file, limn_a
                      limn_mark_u32(c.whole.data + c.whole.count - 4);
 
         if (!sound) {
-            damaged = true;
+            found->damage = "is damaged: a chunk does not have its checksum";
             if (c.contents.count >= 8 && !memcmp(c.contents.data + 4, "jumb", 4))
                 found->manifest_traces = true;
             if (!strcmp(c.type, "caBX"))
@@ -120,9 +120,6 @@ static limn_status read(limn_container_found *found, limn_mark_span file, limn_a
         }
     }
     if (!ended && !found->fault) found->fault = "is damaged: it ends in the middle";
-    /* Beside a manifest the hash decides: it may have been signed as it is. */
-    if (damaged && !found->manifest_place && !found->fault)
-        found->fault = "is damaged: a chunk does not have its checksum";
     return LIMN_OK;
 }
 

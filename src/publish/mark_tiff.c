@@ -195,8 +195,12 @@ static limn_status write(limn_mark_buffer *out, limn_mark_span file, limn_mark_s
         const unsigned char *entry = entry_at(&l, &d, i);
         limn_mark_span old = value_of(file, &l, entry);
 
-        if (old.count && (tag_of(&l, entry) == TAG_XMP || tag_of(&l, entry) == TAG_C2PA))
-            memset(out->data + start + (old.data - file.data), 0, old.count);
+        size_t at = old.count ? (size_t)(old.data - file.data) : 0;
+
+        /* Where a damaged file says that the packet is its header, the header stays. */
+        if (at >= l.directory_offset + l.offset_bytes &&
+            (tag_of(&l, entry) == TAG_XMP || tag_of(&l, entry) == TAG_C2PA))
+            memset(out->data + start + at, 0, old.count);
     }
     set_number(&l, out->data + start + l.directory_offset, table, l.offset_bytes);
     return LIMN_OK;

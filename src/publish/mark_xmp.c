@@ -235,6 +235,8 @@ typedef struct merge {
     limn_mark_buffer about;  /* rdf:about of the input, with its zero */
     int depth, rdf_depth;    /* elements open; depth of rdf:RDF, 0 before it */
     int skip_depth;          /* depth of the element that is left out, 0 outside of one */
+    size_t description_at;   /* where the open description begins in out */
+    bool description_says;   /* something of it is kept */
     bool done;               /* behind </rdf:RDF> */
 } merge;
 
@@ -262,14 +264,36 @@ static void put_own(merge *m)
     limn_mark_put_text(out, "/>");
 }
 
+/* Declarations gather above rdf:RDF, where the same prefix may be declared again: the inner one
+ * counts, and an attribute may stand only once. */
+static void forget_space(limn_mark_buffer *spaces, const char *start, size_t count)
+{
+    unsigned char *at = spaces->count ? memmem(spaces->data, spaces->count, start, count) : NULL;
+    unsigned char *value, *end;
+    size_t after;
+
+    if (!at) return;
+    value = at + count; /* behind the first quote; quotes inside are escaped */
+    end = memchr(value, '"', spaces->count - (size_t)(value - spaces->data));
+    after = spaces->count - (size_t)(end + 1 - spaces->data);
+    memmove(at, end + 1, after);
+    spaces->count = (size_t)(at - spaces->data) + after;
+}
+
 static void on_space(void *context, const XML_Char *prefix, const XML_Char *uri)
 {
     merge *m = context;
+    limn_mark_buffer start = { 0 };
 
     if (m->skip_depth || m->done) return;
-    limn_mark_put_text(&m->spaces, prefix ? " xmlns:" : " xmlns");
-    if (prefix) limn_mark_put_text(&m->spaces, prefix);
-    limn_mark_put_text(&m->spaces, "=\"");
+    limn_mark_put_text(&start, prefix ? " xmlns:" : " xmlns");
+    if (prefix) limn_mark_put_text(&start, prefix);
+    limn_mark_put_text(&start, "=\"");
+    if (!start.refused && !m->spaces.refused)
+        forget_space(&m->spaces, (const char *)start.data, start.count);
+    if (start.refused) m->spaces.refused = true;
+    limn_mark_put_span(&m->spaces, limn_mark_written(&start));
+    limn_mark_buffer_free(&start);
     if (uri) put_escaped(&m->spaces, uri, strlen(uri));
     limn_mark_put_text(&m->spaces, "\"");
 }
@@ -295,6 +319,12 @@ static void on_start(void *context, const XML_Char *element, const XML_Char **at
         m->spaces.count = 0;
         return;
     }
+    if (m->depth == m->rdf_depth + 1) {
+        m->description_at = m->out->count;
+        m->description_says = false;
+    } else if (m->depth > m->rdf_depth) {
+        m->description_says = true;
+    }
     limn_mark_put_text(m->out, "<");
     put_name(m->out, &n);
     limn_mark_put_span(m->out, limn_mark_written(&m->spaces));
@@ -304,10 +334,13 @@ static void on_start(void *context, const XML_Char *element, const XML_Char **at
 
         /* An attribute of a description is a property, one level below it. */
         if (left_out(m, &a, m->depth + 1)) continue;
-        if (m->depth == m->rdf_depth + 1 && !m->about.count &&
-            (name_is(&a, NS_RDF, "about") ||
-             (!a.space.count && limn_mark_span_is(a.local, "about"))))
-            limn_mark_put(&m->about, attributes[1], strlen(attributes[1]) + 1);
+        if (name_is(&a, NS_RDF, "about") ||
+            (!a.space.count && limn_mark_span_is(a.local, "about"))) {
+            if (m->depth == m->rdf_depth + 1 && !m->about.count)
+                limn_mark_put(&m->about, attributes[1], strlen(attributes[1]) + 1);
+        } else if (m->depth > m->rdf_depth) {
+            m->description_says = true;
+        }
         limn_mark_put_text(m->out, " ");
         put_name(m->out, &a);
         limn_mark_put_text(m->out, "=\"");
@@ -328,6 +361,10 @@ static void on_end(void *context, const XML_Char *element)
         return;
     }
     if (!m->rdf_depth || m->done) return;
+    if (depth == m->rdf_depth + 1 && !m->description_says) {
+        if (!m->out->refused) m->out->count = m->description_at;
+        return;
+    }
     if (depth == m->rdf_depth) {
         put_own(m);
         m->done = true;
@@ -366,8 +403,8 @@ static limn_status put_merged(merge *m, limn_mark_span older, bool *usable, limn
     return status;
 }
 
-/* A prefix declared twice on the way to rdf:RDF, and whatever else was not thought of, is found by
- * reading the result back: what does not say what it should is not written. */
+/* Whatever was not thought of is found by reading the result back: what does not say what it should
+ * is not written. */
 static limn_status check_merged(limn_mark_span packet, const limn_mark_description *description,
                                 bool *usable, limn_error *error)
 {

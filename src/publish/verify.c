@@ -195,8 +195,9 @@ static limn_status examine(limn_examination *x, limn_error *error)
     x->out->format = container->name;
     LIMN_TRY(container->read(&found, x->file, x->arena, error));
     manifest = found.manifest_place > 0;
-    if (found.fault && !manifest && !found.manifest_traces)
-        return limn_fail(error, LIMN_FORMAT, "the %s %s", container->name, found.fault);
+    if ((found.fault || found.damage) && !manifest && !found.manifest_traces)
+        return limn_fail(error, LIMN_FORMAT, "the %s %s", container->name,
+                         found.fault ? found.fault : found.damage);
     LIMN_TRY(read_xmp(x, found.xmp, error));
     if (found.fault) limn_examination_fault(x, "the %s %s", container->name, found.fault);
     if (!manifest && found.manifest_traces)
