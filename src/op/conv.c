@@ -61,6 +61,7 @@ static limn_status prepare(limn_call *call, limn_arena *arena, limn_error *error
 static const limn_op_case cases[] = {
     { { { 1, 1, 1, 1 }, { 1, 1, 1, 1 } }, { .stride = 1 } },
     { { { 2, 3, 8, 7 }, { 5, 3, 4, 4 }, { 1, 5, 1, 1 } }, { .stride = 2, PAD(1) } },
+    { { { 1, 4, 5, 5 }, { 20, 4, 3, 3 }, { 1, 20, 1, 1 } }, { .stride = 1 } },
     { { { 1, 8, 6, 5 }, { 16, 8, 3, 3 }, { 1, 16, 1, 1 } }, { .stride = 1, PAD(1) } },
     { { { 2, 16, 5, 4 }, { 16, 16, 3, 3 } }, { .stride = 1, PAD(1) } },
     { { { 1, 16, 4, 4 }, { 1, 16, 4, 4 }, { 1, 1, 1, 1 } }, { .stride = 1, PAD(1) } },

@@ -183,6 +183,7 @@ static limn_status prepare(limn_call *call, limn_arena *arena, limn_error *error
 static const limn_op_case cases[] = {
     { { { 1, 1, 1, 1 }, { 1, 1, 1, 1 } }, { 0 } },   { { { 2, 16, 3, 4 }, { 2, 5, 1, 1 } }, { 0 } },
     { { { 1, 32, 4, 4 }, { 1, 24, 1, 1 } }, { 0 } }, /* more positions than places: they repeat */
+    { { { 2, 72, 2, 3 }, { 2, 4, 1, 1 } }, { 0 } },  /* channels last: 64 and 8 */
     { { { 3, 5, 2, 7 }, { 3, 2, 1, 1 } }, { 0 } },   { { { 0 } }, { 0 } },
 };
 

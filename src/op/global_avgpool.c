@@ -51,9 +51,8 @@ static limn_status prepare(limn_call *call, limn_arena *arena, limn_error *error
 }
 
 static const limn_op_case cases[] = {
-    { { { 1, 1, 1, 1 } }, { 0 } },
-    { { { 2, 3, 5, 7 } }, { 0 } },
-    { { { 1, 32, 4, 6 } }, { 0 } },
+    { { { 1, 1, 1, 1 } }, { 0 } },  { { { 2, 3, 5, 7 } }, { 0 } },
+    { { { 1, 32, 4, 6 } }, { 0 } }, { { { 2, 72, 3, 2 } }, { 0 } }, /* channels last: 64 and 8 */
     { { { 0 } }, { 0 } },
 };
 

@@ -103,7 +103,8 @@ static const limn_op_case cases[] = {
     { { { 1, 8, 2, 12 } }, { .mode = LIMN_PAD_ZERO, .pad_top = 1, .pad_right = 2 } },
     { { { 1, 2, 1, 1 } }, { .mode = LIMN_PAD_REPLICATE, PAD(2) } },
     { { { 2, 16, 3, 8 } }, { .mode = LIMN_PAD_REPLICATE, .pad_left = 1, .pad_bottom = 3 } },
-    { { { 1, 8, 3, 3 } }, { .mode = LIMN_PAD_ZERO } }, /* no padding */
+    { { { 1, 8, 3, 3 } }, { .mode = LIMN_PAD_ZERO } },             /* no padding */
+    { { { 2, 72, 4, 5 } }, { .mode = LIMN_PAD_REFLECT, PAD(2) } }, /* channels last: 64 and 8 */
     { { { 0 } }, { 0 } },
 };
 
