@@ -113,9 +113,9 @@ typedef struct limn_adam {
  * corrected root.) */
 void limn_update(limn_graph *graph, const char *networks, limn_value loss, const limn_adam *adam);
 
-/* The gradient of y for given values, without an update: for tests and for other optimisers.  seed is
- * the gradient of y itself, a value of y's shape; -1 where y is one number: 1.  gradients[i] is -1
- * where y does not depend on of[i]. */
+/* The gradient of y for given values, without an update: for tests and for other optimisers.  seed
+ * is the gradient of y itself, a value of y's shape; -1 where y is one number: 1.  gradients[i] is
+ * -1 where y does not depend on of[i]. */
 limn_status limn_gradient(limn_graph *graph, limn_value y, limn_value seed, const limn_value *of,
                           int count, limn_value *gradients, limn_error *error);
 

@@ -85,8 +85,8 @@ void limn_plan_close(limn_plan **plan)
 
         if (step->kind == LIMN_STEP_PACK)
             limn_dnn_free(&step->pack);
-        else if (step->call.release)
-            step->call.release(&step->call);
+        else if (step->call && step->call->release)
+            step->call->release(step->call);
     }
     limn_block_free((*plan)->memory);
     arena = (*plan)->arena; /* the plan itself lies in it */
@@ -108,14 +108,14 @@ static limn_value subject(const limn_step *step)
 static const char *op_name(const limn_step *step)
 {
     if (step->kind == LIMN_STEP_PACK) return "pack";
-    return step->kind == LIMN_STEP_COPY ? "copy" : step->call.op->name;
+    return step->kind == LIMN_STEP_COPY ? "copy" : step->call->op->name;
 }
 
 static const char *implementation(const limn_step *step)
 {
     if (step->kind == LIMN_STEP_PACK) return limn_dnn_implementation(step->pack);
     if (step->kind == LIMN_STEP_COPY) return "copy";
-    return step->call.implementation ? step->call.implementation : "plain";
+    return step->call->implementation ? step->call->implementation : "plain";
 }
 
 static void layout_text(const limn_plan *plan, limn_value value, char *text, size_t size)
@@ -166,8 +166,10 @@ void limn_plan_print(const limn_plan *plan, FILE *to)
         char op[48], shape[40] = "", layout[40] = "", memory[24] = "", lives[32] = "";
         size_t bytes = 0;
 
-        snprintf(op, sizeof op, "%s%s%s%s", op_name(step), step->call.backward ? " backward" : "",
-                 step->residual >= 0 ? "+add" : "", activations[step->call.activation]);
+        snprintf(op, sizeof op, "%s%s%s%s", op_name(step),
+                 step->call && step->call->backward ? " backward" : "",
+                 step->residual >= 0 ? "+add" : "",
+                 activations[step->call ? step->call->activation : LIMN_ACTIVATION_NONE]);
         if (value >= 0) {
             const limn_place *p = &plan->places[value];
 
@@ -199,8 +201,8 @@ limn_plan_facts limn_plan_about(const limn_plan *plan)
 
         if (step->kind != LIMN_STEP_CALL) continue;
         facts.flops += step->flops;
-        facts.reorders += step->call.reorders;
-        if (limn_op_weight(step->call.op, step->call.inputs) < 0) continue;
+        facts.reorders += step->call->reorders;
+        if (limn_op_weight(step->call->op, step->call->inputs) < 0) continue;
         facts.convolutions++;
         if (strstr(implementation(step), "ref") || !strcmp(implementation(step), "plain"))
             facts.reference_convolutions++;

@@ -45,8 +45,9 @@ typedef struct limn_step {
     limn_value dy, dx[LIMN_INPUTS_MAX], into[LIMN_INPUTS_MAX], residual;
     limn_value from, to; /* PACK, COPY */
     limn_dnn_primitive *pack;
-    limn_call call;
-    int scratch; /* buffer, or -1 */
+    limn_call *call; /* of CALL; stays where it is when steps are inserted: prepare() may keep
+                        its address */
+    int scratch;     /* buffer, or -1 */
     double flops;
 } limn_step;
 

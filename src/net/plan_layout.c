@@ -48,15 +48,15 @@ static limn_status find_types(limn_plan *plan, bool **out, limn_error *error)
     for (int v = 0; v < g->value_count; v++) f32[v] = g->values[v].float32;
     for (int s = 0; s < plan->step_count; s++)
         for (int i = 0; i < LIMN_INPUTS_MAX; i++)
-            if (plan->steps[s].x[i] >= 0 && !is_map(plan->steps[s].call.op, i))
+            if (plan->steps[s].x[i] >= 0 && !is_map(plan->steps[s].call->op, i))
                 f32[plan->steps[s].x[i]] = true;
     for (int s = 0; s < plan->step_count; s++) {
         const limn_step *step = &plan->steps[s];
         bool all = true;
 
-        if (step->call.backward) continue;
-        for (int i = 0; i < step->call.inputs; i++)
-            if (is_map(step->call.op, i)) all &= f32[step->x[i]];
+        if (step->call->backward) continue;
+        for (int i = 0; i < step->call->inputs; i++)
+            if (is_map(step->call->op, i)) all &= f32[step->x[i]];
         for (int j = 0; j < LIMN_OUTPUTS_MAX; j++)
             if (step->y[j] >= 0) f32[step->y[j]] |= all;
     }
@@ -92,7 +92,7 @@ static limn_status make_places(limn_plan *plan, limn_error *error)
     /* What is read as a vector, an index or a number is plain, wherever it comes from. */
     for (int s = 0; s < plan->step_count; s++)
         for (int i = 0; i < LIMN_INPUTS_MAX; i++)
-            if (plan->steps[s].x[i] >= 0 && !is_map(plan->steps[s].call.op, i))
+            if (plan->steps[s].x[i] >= 0 && !is_map(plan->steps[s].call->op, i))
                 plan->places[plan->steps[s].x[i]].block = 1;
     for (int v = 0; v < g->value_count; v++)
         if (g->values[v].like >= 0) plan->places[v].block = plan->places[g->values[v].like].block;
@@ -132,11 +132,11 @@ static limn_status place_parts(limn_plan *plan, limn_error *error)
     LIMN_TRY(limn_take_into(&made, &plan->arena, (size_t)g->value_count, error));
     for (int s = 0; s < plan->step_count; s++) {
         const limn_step *step = &plan->steps[s];
-        bool weighted = limn_op_weight(step->call.op, step->call.inputs) >= 0;
+        bool weighted = limn_op_weight(step->call->op, step->call->inputs) >= 0;
         int count = limn_step_writes(step, values);
 
         for (int k = 0; k < count; k++) {
-            made[values[k]] = !(step->call.op->flags & (LIMN_OP_VIEW | LIMN_OP_CONCAT));
+            made[values[k]] = !(step->call->op->flags & (LIMN_OP_VIEW | LIMN_OP_CONCAT));
             at_convolution[values[k]] |= weighted;
         }
         count = limn_step_reads(step, values);
@@ -147,11 +147,11 @@ static limn_status place_parts(limn_plan *plan, limn_error *error)
         const limn_node_info *node = &g->nodes[step->node];
         int channel = 0;
 
-        if (step->call.op->flags & LIMN_OP_VIEW && !step->call.backward) {
+        if (step->call->op->flags & LIMN_OP_VIEW && !step->call->backward) {
             plan->places[step->y[0]].whole = step->x[0];
             plan->places[step->y[0]].batch_stride = plan->places[step->x[0]].batch_stride;
         }
-        if (!(step->call.op->flags & LIMN_OP_CONCAT) || plan->compute == LIMN_COMPUTE_PLAIN ||
+        if (!(step->call->op->flags & LIMN_OP_CONCAT) || plan->compute == LIMN_COMPUTE_PLAIN ||
             plan->settings.guards)
             continue;
         for (int i = 0; i < node->inputs; i++) {
@@ -216,7 +216,7 @@ static size_t home_bytes(const limn_plan *plan, int parameter)
 /* Tensors of the call from the places as they are now: before prepare and again when bound. */
 static void fill_call(const limn_plan *plan, limn_step *step)
 {
-    limn_call *call = &step->call;
+    limn_call *call = step->call;
     bool flat = call->op->kinds[0] == LIMN_FLAT;
 
     for (int i = 0; i < LIMN_INPUTS_MAX; i++) {
@@ -226,6 +226,15 @@ static void fill_call(const limn_plan *plan, limn_step *step)
         if (step->into[i] >= 0) call->accumulate |= 1u << i;
     }
     for (int j = 0; j < LIMN_OUTPUTS_MAX; j++) call->y[j] = limn_plan_tensor(plan, step->y[j]);
+    if (call->backward) { /* what is not read still has a shape */
+        const limn_node_info *forward = &plan->graph->nodes[plan->graph->nodes[step->node].of];
+
+        for (int i = 0; i < call->inputs; i++)
+            if (step->x[i] < 0) {
+                call->x[i] = limn_plan_tensor(plan, forward->x[i]);
+                call->x[i].data = NULL;
+            }
+    }
     call->dy[0] = limn_plan_tensor(plan, step->dy);
     call->residual = limn_plan_tensor(plan, step->residual);
     if (flat) {
@@ -257,7 +266,7 @@ static double count_flops(const limn_plan *plan, const limn_step *step)
 static limn_status prepare_step(limn_plan *plan, limn_step *step, limn_error *error)
 {
     const limn_graph *g = plan->graph;
-    limn_call *call = &step->call;
+    limn_call *call = step->call;
     int weight = limn_op_weight(call->op, call->inputs);
     int parameter = -1;
 
@@ -297,7 +306,7 @@ static limn_status decide_homes(limn_plan *plan, limn_error *error)
 
     for (int s = 0; s < plan->step_count; s++) {
         const limn_step *step = &plan->steps[s];
-        int weight = limn_op_weight(step->call.op, step->call.inputs), p, index;
+        int weight = limn_op_weight(step->call->op, step->call->inputs), p, index;
 
         if (weight < 0 || step->x[weight] < 0) continue;
         p = g->values[step->x[weight]].parameter;
@@ -306,7 +315,7 @@ static limn_status decide_homes(limn_plan *plan, limn_error *error)
         if (limn_weights_pinned(plan->weights, index))
             limn_weights_memory(plan->weights, index, &plan->home[p]);
         else
-            plan->home[p] = step->call.weight_layout;
+            plan->home[p] = step->call->weight_layout;
         plan->home_known[p] = true;
     }
     for (int p = 0; p < g->parameter_count; p++)
@@ -345,7 +354,7 @@ static limn_status pack_for(packing *p, const limn_step *step, int weight, limn_
     limn_plan *plan = p->plan;
     const limn_graph *g = plan->graph;
     limn_value value = step->x[weight];
-    const limn_dnn_layout *want = step->call.weight_layout, *from = NULL;
+    const limn_dnn_layout *want = step->call->weight_layout, *from = NULL;
     limn_step *made = &p->steps[p->count];
 
     *out = value;
@@ -394,7 +403,7 @@ static limn_status add_packs(limn_plan *plan, limn_error *error)
     LIMN_TRY(limn_take_into(&p.version, &plan->arena, (size_t)room * sizeof *p.version, error));
     for (int s = 0; s < plan->step_count; s++) {
         limn_step *step = &plan->steps[s];
-        int weight = limn_op_weight(step->call.op, step->call.inputs);
+        int weight = limn_op_weight(step->call->op, step->call->inputs);
 
         if (weight >= 0 && step->x[weight] >= 0) {
             limn_value from;
@@ -433,7 +442,7 @@ limn_status limn_plan_bind(limn_plan *plan, limn_error *error)
 {
     for (int s = 0; s < plan->step_count; s++) {
         limn_step *step = &plan->steps[s];
-        limn_call *call = &step->call;
+        limn_call *call = step->call;
 
         if (step->kind == LIMN_STEP_PACK) {
             limn_tensor from = limn_plan_tensor(plan, step->from),

@@ -152,11 +152,11 @@ static bool continue_gradient(limn_plan *plan, const limn_step *step, int i, int
 static limn_status place_outputs(limn_plan *plan, int s, limn_error *error)
 {
     const limn_step *step = &plan->steps[s];
-    const limn_op *op = step->kind == LIMN_STEP_CALL ? step->call.op : NULL;
+    const limn_op *op = step->kind == LIMN_STEP_CALL ? step->call->op : NULL;
     limn_value values[LIMN_STEP_VALUES];
     int count = limn_step_writes(step, values);
 
-    if (op && !step->call.backward) {
+    if (op && !step->call->backward) {
         for (int j = 0; j < LIMN_OUTPUTS_MAX; j++) {
             limn_value old = step->y[j] >= 0 && op->overwrites[j] ? step->x[op->overwrites[j] - 1]
                                                                   : -1;
@@ -172,7 +172,7 @@ static limn_status place_outputs(limn_plan *plan, int s, limn_error *error)
         if (op->flags & LIMN_OP_INPLACE && step->x[0] >= 0 && !read_twice(step, step->x[0]))
             try_share(plan, step->y[0], step->x[0], s);
     }
-    if (op && step->call.backward && op->flags & LIMN_OP_INPLACE_BACKWARD && step->into[0] < 0 &&
+    if (op && step->call->backward && op->flags & LIMN_OP_INPLACE_BACKWARD && step->into[0] < 0 &&
         !read_twice(step, step->dy))
         try_share(plan, step->dx[0], step->dy, s);
     for (int k = 0; k < count; k++) {
@@ -292,7 +292,8 @@ limn_status limn_plan_make_memory(limn_plan *plan, limn_error *error)
     for (int s = 0; s < plan->step_count; s++) {
         limn_step *step = &plan->steps[s];
         size_t scratch = step->kind == LIMN_STEP_PACK ? limn_dnn_scratch_bytes(step->pack)
-                                                      : step->call.scratch_bytes;
+                         : step->call                 ? step->call->scratch_bytes
+                                                      : 0;
 
         for (int i = 0; i < LIMN_INPUTS_MAX && step->kind == LIMN_STEP_CALL; i++)
             if (step->into[i] >= 0 && continue_gradient(plan, step, i, s))

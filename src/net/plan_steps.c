@@ -33,7 +33,7 @@ int limn_step_reads(const limn_step *step, limn_value *values)
     if (step->kind != LIMN_STEP_CALL) return append(values, 0, step->from);
     for (int i = 0; i < LIMN_INPUTS_MAX; i++) count = append(values, count, step->x[i]);
     count = append(values, count, step->residual);
-    if (!step->call.backward) return count;
+    if (!step->call->backward) return count;
     count = append(values, count, step->dy);
     for (int j = 0; j < LIMN_OUTPUTS_MAX; j++) count = append(values, count, step->y[j]);
     for (int i = 0; i < LIMN_INPUTS_MAX; i++) count = append(values, count, step->into[i]);
@@ -45,7 +45,7 @@ int limn_step_writes(const limn_step *step, limn_value *values)
     int count = 0;
 
     if (step->kind != LIMN_STEP_CALL) return append(values, 0, step->to);
-    if (step->call.backward)
+    if (step->call->backward)
         for (int i = 0; i < LIMN_INPUTS_MAX; i++) count = append(values, count, step->dx[i]);
     else
         for (int j = 0; j < LIMN_OUTPUTS_MAX; j++) count = append(values, count, step->y[j]);
@@ -54,9 +54,10 @@ int limn_step_writes(const limn_step *step, limn_value *values)
 
 typedef struct fuse {
     limn_plan *plan;
-    bool *used;    /* value is read by something that runs */
-    int *readers;  /* by how many steps */
-    int *producer; /* step that makes it; -1 */
+    bool *used;       /* value is read by something that runs */
+    int *readers;     /* by how many steps */
+    int *producer;    /* step that makes it; -1 */
+    limn_call *calls; /* one a step */
 } fuse;
 
 /* Marks from the results back. */
@@ -106,9 +107,9 @@ static limn_step *tail_of(const fuse *f, limn_value x, unsigned flags)
 
     if (f->producer[x] < 0 || f->readers[x] != 1) return NULL;
     step = &f->plan->steps[f->producer[x]];
-    if (step->call.backward || step->y[0] != x || (step->call.op->flags & flags) != flags)
+    if (step->call->backward || step->y[0] != x || (step->call->op->flags & flags) != flags)
         return NULL;
-    return step->call.activation ? NULL : step;
+    return step->call->activation ? NULL : step;
 }
 
 static bool fuse_activation(fuse *f, const limn_node_info *node)
@@ -117,8 +118,8 @@ static bool fuse_activation(fuse *f, const limn_node_info *node)
 
     if (node->backward || !(node->op->flags & LIMN_OP_ACTIVATION)) return false;
     if (!(step = tail_of(f, node->x[0], LIMN_OP_TAIL))) return false;
-    step->call.activation = node->op->activation;
-    step->call.slope = node->args.slope;
+    step->call->activation = node->op->activation;
+    step->call->slope = node->args.slope;
     step->y[0] = node->y[0];
     f->producer[node->y[0]] = (int)(step - f->plan->steps);
     return true;
@@ -150,14 +151,14 @@ static void fuse_backward(fuse *f, limn_step *step)
 
     if (!(node->op->flags & LIMN_OP_TAIL_BACKWARD) || f->producer[step->dy] < 0) return;
     front = &f->plan->steps[f->producer[step->dy]];
-    if (!front->call.backward || !(front->call.op->flags & LIMN_OP_ACTIVATION)) return;
+    if (!front->call->backward || !(front->call->op->flags & LIMN_OP_ACTIVATION)) return;
     if (f->readers[step->dy] != 1 || front->into[0] >= 0) return;
     activation = &g->nodes[g->nodes[front->node].of];
     if (activation->x[0] != g->nodes[node->of].y[0]) return;
     step->dy = front->dy;
     step->y[0] = activation->y[0];
-    step->call.activation = activation->op->activation;
-    step->call.slope = activation->args.slope;
+    step->call->activation = activation->op->activation;
+    step->call->slope = activation->args.slope;
     front->node = -1; /* swept out at the end */
 }
 
@@ -183,12 +184,13 @@ static void add_step(fuse *f, int n)
         step->dx[i] = wanted ? node->dx[i] : -1;
         step->into[i] = wanted ? node->into[i] : -1;
     }
-    step->call = (limn_call){ .op = node->op,
-                              .args = &node->args,
-                              .moment = &plan->moment,
-                              .backward = node->backward,
-                              .inference = node->inference,
-                              .inputs = node->inputs };
+    step->call = &f->calls[plan->step_count];
+    *step->call = (limn_call){ .op = node->op,
+                               .args = &node->args,
+                               .moment = &plan->moment,
+                               .backward = node->backward,
+                               .inference = node->inference,
+                               .inputs = node->inputs };
     if (!node->backward)
         for (int j = 0; j < LIMN_OUTPUTS_MAX; j++)
             if (node->y[j] >= 0) f->producer[node->y[j]] = plan->step_count;
@@ -210,6 +212,8 @@ limn_status limn_plan_make_steps(limn_plan *plan, limn_error *error)
     LIMN_TRY(limn_take_into(&f.producer, &plan->arena, values * sizeof *f.producer, error));
     LIMN_TRY(limn_take_into(&plan->steps, &plan->arena, (size_t)g->node_count * sizeof *plan->steps,
                             error));
+    LIMN_TRY(
+        limn_take_into(&f.calls, &plan->arena, (size_t)g->node_count * sizeof *f.calls, error));
     plan->step_room = g->node_count;
     for (size_t v = 0; v < values; v++) f.producer[v] = -1;
     mark_used(&f);

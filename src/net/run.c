@@ -88,7 +88,7 @@ static limn_status run_step(limn_plan *plan, limn_step *step, limn_error *error)
 
     switch (step->kind) {
     case LIMN_STEP_CALL:
-        return step->call.run(&step->call, error);
+        return step->call->run(step->call, error);
     case LIMN_STEP_PACK:
         return limn_dnn_run(step->pack, error);
     case LIMN_STEP_COPY:
