@@ -71,8 +71,8 @@ static void backward_range(void *context, size_t begin, size_t end, int part)
 static limn_status run(limn_call *call, limn_error *error)
 {
     (void)error;
-    limn_parallel(limn_count(call->x[0].shape), LIMN_SPAN_GRAIN,
-                  call->backward ? backward_range : forward_range, call);
+    limn_parallel(limn_count(call->backward ? call->dy[0].shape : call->y[0].shape),
+                  LIMN_SPAN_GRAIN, call->backward ? backward_range : forward_range, call);
     return LIMN_OK;
 }
 

@@ -125,28 +125,46 @@ static void draw_range(void *context, size_t begin, size_t end, int part)
 }
 
 /* Other blocks: units of one group of channels in one picture. */
-enum { TILE = 512 };
+enum { TILE_CHANNELS = 64, TILE_PIXELS = 128 };
 
 static size_t plane_of(const limn_tensor *t)
 {
     return (size_t)t->shape.h * (size_t)t->shape.w;
 }
 
-/* One channel of a block: the mask is drawn for a tile of its pixels, then applied with a stride.
+/* Masks of a tile: one draw for all channels where a tile has whole planes, which lie end to end.
  */
-static void draw_channel(const pass *p, char *to, const char *from, size_t stride, uint64_t first)
+static void draw_tile(const pass *p, unsigned char *keep, uint64_t first, size_t channels,
+                      size_t pixels)
+{
+    size_t plane = plane_of(&p->to);
+
+    if (pixels == plane) {
+        limn_kernels_chosen()->dropout_mask(keep, channels * plane, first, &p->dropout);
+        return;
+    }
+    for (size_t k = 0; k < channels; k++)
+        limn_kernels_chosen()->dropout_mask(keep + k * pixels, pixels, first + k * plane,
+                                            &p->dropout);
+}
+
+/* A group in tiles; first is the index of its first element. */
+static void draw_tiles(const pass *p, char *to, const char *from, uint64_t first)
 {
     size_t plane = plane_of(&p->to), bytes = limn_type_bytes(p->to.type);
-    unsigned char keep[TILE];
+    size_t block = (size_t)p->to.block;
+    unsigned char keep[TILE_CHANNELS * TILE_PIXELS];
 
-    for (size_t at = 0, n; at < plane; at += n) {
-        n = plane - at < TILE ? plane - at : TILE;
-        limn_kernels_chosen()->dropout_mask(keep, n, first + at, &p->dropout);
-        for (size_t i = 0; i < n; i++) {
-            size_t k = (at + i) * stride * bytes;
+    for (size_t k = 0, channels; k < block; k += channels) {
+        channels = block - k < TILE_CHANNELS ? block - k : TILE_CHANNELS;
+        for (size_t at = 0, pixels; at < plane; at += pixels) {
+            size_t offset = (at * block + k) * bytes;
 
-            limn_kernels_chosen()->scale(p->to.type, to + k, from + k, 1,
-                                         keep[i] ? p->dropout.factor : 0, p->accumulate);
+            pixels = plane - at < TILE_PIXELS ? plane - at : TILE_PIXELS;
+            draw_tile(p, keep, first + k * plane + at, channels, pixels);
+            limn_kernels_chosen()->dropout_tile(p->to.type, to + offset, from + offset, block,
+                                                pixels, channels, keep, pixels, p->dropout.factor,
+                                                p->accumulate);
         }
     }
 }
@@ -167,8 +185,7 @@ static void draw_blocks(void *context, size_t begin, size_t end, int part)
             limn_kernels_chosen()->dropout_block16(p->to.type, to, from, plane, first, plane,
                                                    &p->dropout, p->accumulate);
         else
-            for (size_t k = 0, bytes = limn_type_bytes(p->to.type); k < block; k++)
-                draw_channel(p, to + k * bytes, from + k * bytes, block, first + k * plane);
+            draw_tiles(p, to, from, first);
     }
 }
 
@@ -198,13 +215,12 @@ static limn_status run(limn_call *call, limn_error *error)
     (void)error;
     p.factor = call->args->training ? p.dropout.factor : 1;
     if (!call->backward || limn_wanted(call, 0)) {
-        /* When both gradients are wanted the mask's comes first: dx may be the memory of dy. */
         p.to = call->backward ? call->dx[0] : call->y[0];
         p.from = call->backward ? call->dy[0] : call->x[0];
         if (given) p.mask = call->x[1];
         p.accumulate = call->backward && limn_accumulates(call, 0);
     }
-    if (call->backward && limn_wanted(call, 1)) {
+    if (call->backward && limn_wanted(call, 1)) { /* first: dx may be the memory of dy */
         pass of_mask = { .call = call,
                          .to = call->dx[1],
                          .from = call->dy[0],

@@ -115,32 +115,39 @@ static void multiply(limn_type type, void *y, const void *x, const void *m, size
 /* Words of 16 Philox blocks: those of limn_random_words, sixteen at a time. */
 enum { BLOCKS = 16 };
 
+/* Straight code for the ten rounds, so that the loop over blocks is the one to be vectorised. */
+#ifdef __clang__
+#define UNROLL_ROUNDS _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL_ROUNDS _Pragma("GCC unroll 10")
+#endif
+
 INLINE void philox(const limn_random *random, const uint64_t *index, uint32_t (*words)[BLOCKS])
 {
-    uint32_t first_key = (uint32_t)random->seed;
-    uint32_t second_key = (uint32_t)(random->seed >> 32) ^
-                          (uint32_t)(random->step >> 32) * 0x85ebca6bu;
-    uint32_t c[4][BLOCKS];
+    uint32_t step = (uint32_t)random->step, stream = random->stream;
+    uint32_t first = (uint32_t)random->seed;
+    uint32_t second = (uint32_t)(random->seed >> 32) ^ (uint32_t)(random->step >> 32) * 0x85ebca6bu;
 
     for (int i = 0; i < BLOCKS; i++) {
-        c[0][i] = (uint32_t)index[i];
-        c[1][i] = (uint32_t)(index[i] >> 32);
-        c[2][i] = (uint32_t)random->step;
-        c[3][i] = random->stream;
-    }
-    for (int round = 0; round < 10; round++) {
-        for (int i = 0; i < BLOCKS; i++) {
-            uint64_t a = (uint64_t)c[0][i] * 0xd2511f53u, b = (uint64_t)c[2][i] * 0xcd9e8d57u;
+        uint32_t c0 = (uint32_t)index[i], c1 = (uint32_t)(index[i] >> 32), c2 = step, c3 = stream;
+        uint32_t first_key = first, second_key = second;
 
-            c[0][i] = (uint32_t)(b >> 32) ^ c[1][i] ^ first_key;
-            c[1][i] = (uint32_t)b;
-            c[2][i] = (uint32_t)(a >> 32) ^ c[3][i] ^ second_key;
-            c[3][i] = (uint32_t)a;
+        UNROLL_ROUNDS
+        for (int round = 0; round < 10; round++) {
+            uint64_t a = (uint64_t)c0 * 0xd2511f53u, b = (uint64_t)c2 * 0xcd9e8d57u;
+
+            c0 = (uint32_t)(b >> 32) ^ c1 ^ first_key;
+            c1 = (uint32_t)b;
+            c2 = (uint32_t)(a >> 32) ^ c3 ^ second_key;
+            c3 = (uint32_t)a;
+            first_key += 0x9e3779b9u;
+            second_key += 0xbb67ae85u;
         }
-        first_key += 0x9e3779b9u;
-        second_key += 0xbb67ae85u;
+        words[0][i] = c0;
+        words[1][i] = c1;
+        words[2][i] = c2;
+        words[3][i] = c3;
     }
-    memcpy(words, c, sizeof c);
 }
 
 /* The 16-bit halves of the 128 elements that begin with block `block`. */
@@ -232,6 +239,31 @@ static void dropout_mask(unsigned char *keep, size_t count, uint64_t first,
         halves(&dropout->random, (first + at) / 8, bits);
         for (size_t i = 0; i < n; i++) keep[at + i] = bits[skip + i] >= dropout->limit;
     }
+}
+
+/* Any other block: the mask of a tile is drawn channel by channel, then read across. */
+INLINE void dropout_tile_body(int type, void *y, const void *x, size_t stride, size_t pixels,
+                              size_t channels, const unsigned char *keep, size_t keep_stride,
+                              float factor, bool accumulate)
+{
+    for (size_t p = 0; p < pixels; p++) {
+        INDEPENDENT
+        for (size_t k = 0; k < channels; k++)
+            give(type, y, p * stride + k,
+                 keep[k * keep_stride + p] ? factor * get(type, x, p * stride + k) : 0, accumulate);
+    }
+}
+
+static void dropout_tile(limn_type type, void *y, const void *x, size_t stride, size_t pixels,
+                         size_t channels, const unsigned char *keep, size_t keep_stride,
+                         float factor, bool accumulate)
+{
+    if (accumulate)
+        BY_TYPE(type, dropout_tile_body(T, y, x, stride, pixels, channels, keep, keep_stride,
+                                        factor, true));
+    else
+        BY_TYPE(type, dropout_tile_body(T, y, x, stride, pixels, channels, keep, keep_stride,
+                                        factor, false));
 }
 
 /* ---- Losses ---------------------------------------------------------------------------------- */
@@ -444,7 +476,7 @@ static void move_runs(limn_type type, void *to, size_t to_stride, const void *so
 #define TEXT(name) TEXT_OF(name)
 
 const limn_kernels LIMN_KERNELS = {
-    .name = TEXT(LIMN_KERNELS) + sizeof "limn_kernels_" - 1,
+    .name = &TEXT(LIMN_KERNELS)[sizeof "limn_kernels_" - 1],
     .activate = activate,
     .activate_back = activate_back,
     .scale = scale,
@@ -453,6 +485,7 @@ const limn_kernels LIMN_KERNELS = {
     .dropout = dropout_run,
     .dropout_block16 = dropout_block16,
     .dropout_mask = dropout_mask,
+    .dropout_tile = dropout_tile,
     .moments = moments,
     .normalise = normalise,
     .norm_sums = norm_sums,

@@ -68,6 +68,11 @@ typedef struct limn_kernels {
     /* keep[i]: 1 where element first + i is kept, 0 where dropped. */
     void (*dropout_mask)(unsigned char *keep, size_t count, uint64_t first,
                          const limn_dropout *dropout);
+    /* y (+)= x where kept, for pixels of `channels` neighbours, stride elements apart; keep of
+     * channel k begins at keep[k * keep_stride]. */
+    void (*dropout_tile)(limn_type type, void *y, const void *x, size_t stride, size_t pixels,
+                         size_t channels, const unsigned char *keep, size_t keep_stride,
+                         float factor, bool accumulate);
 
     /* Moments of each channel: sum[k], and square[k] = sum of squares around the span's own mean.
      */

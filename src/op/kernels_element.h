@@ -161,7 +161,7 @@ INLINE float sloped(int activation, float slope, float y, float dy)
     case LIMN_ACTIVATION_RELU:
         return y > 0 ? dy : 0;
     case LIMN_ACTIVATION_RELU6:
-        return (y > 0) & (y < 6) ? dy : 0;
+        return ((y > 0) & (y < 6)) ? dy : 0;
     case LIMN_ACTIVATION_TANH:
         return dy * (1 - y * y);
     case LIMN_ACTIVATION_SIGMOID:

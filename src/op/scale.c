@@ -46,7 +46,8 @@ static limn_status run(limn_call *call, limn_error *error)
 {
     (void)error;
     if (!call->backward || limn_wanted(call, 0))
-        limn_parallel(limn_count(call->x[0].shape), LIMN_SPAN_GRAIN, range, call);
+        limn_parallel(limn_count(call->backward ? call->dy[0].shape : call->y[0].shape),
+                      LIMN_SPAN_GRAIN, range, call);
     return LIMN_OK;
 }
 
