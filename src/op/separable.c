@@ -131,7 +131,7 @@ enum { CHUNK = 64 }; /* channels of a unit where blocks are larger */
 typedef struct separable {
     matrix down, across;
     const limn_space_kernels *kernels;
-    limn_tensor *from, *to;
+    const limn_tensor *from, *to; /* of the call; set by run */
     bool accumulate;
     size_t chunks;    /* in a block */
     size_t row_bytes; /* of scratch a thread: the summed row, then the list of its inputs */
@@ -220,12 +220,15 @@ static limn_status run(limn_call *call, limn_error *error)
 {
     enum { GRAIN = 1 << 13 }; /* elements worth a thread */
     separable *s = call->own;
-    size_t count = (size_t)s->to->shape.n * (size_t)s->to->shape.c / (size_t)s->to->block *
-                   s->chunks * (size_t)s->down.out;
-    size_t work = limn_count(s->from->shape) + limn_count(s->to->shape);
+    size_t count, work;
 
     (void)error;
+    s->from = call->backward ? &call->dy[0] : &call->x[0];
+    s->to = call->backward ? &call->dx[0] : &call->y[0];
     s->scratch = call->scratch;
+    count = (size_t)s->to->shape.n * (size_t)s->to->shape.c / (size_t)s->to->block * s->chunks *
+            (size_t)s->down.out;
+    work = limn_count(s->from->shape) + limn_count(s->to->shape);
     limn_parallel(count, GRAIN / (work / count + 1) + 1, units, s);
     return LIMN_OK;
 }
@@ -247,13 +250,11 @@ limn_status limn_separable_prepare(limn_call *call, const limn_axis *down, const
     if (call->backward && !(call->wanted & 1)) return LIMN_OK;
     LIMN_TRY(limn_take_into(&s, arena, sizeof *s, error));
     s->kernels = limn_space();
-    s->from = call->backward ? &call->dy[0] : &call->x[0];
-    s->to = call->backward ? &call->dx[0] : &call->y[0];
     s->accumulate = call->backward && call->accumulate & 1;
     LIMN_TRY(write_out(&s->down, down, call->backward, arena, error));
     LIMN_TRY(write_out(&s->across, across, call->backward, arena, error));
-    block = (size_t)s->from->block;
-    assert(s->from->block == s->to->block);
+    block = (size_t)(call->backward ? call->dy[0].block : call->x[0].block);
+    assert((int)block == (call->backward ? call->dx[0].block : call->y[0].block));
     s->chunks = block > CHUNK ? (block + CHUNK - 1) / CHUNK : 1;
     run_most = block > CHUNK ? CHUNK : block;
     s->row_bytes = (size_t)s->across.in * run_most * sizeof(float) +
