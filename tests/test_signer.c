@@ -194,7 +194,7 @@ static limn_verification *mark_and_verify(limn_signer *signer, const char *ancho
                                           .version = "0.1.0",
                                           .signer = signer };
     limn_mark_buffer in = { 0 }, out = { 0 };
-    limn_verification *found;
+    limn_verification *found = NULL;
 
     sample_png(&in, 16, 8, NULL, NULL, 0);
     if (limn_mark(&out, limn_mark_written(&in), &description, NULL, &error) ||
