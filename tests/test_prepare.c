@@ -203,7 +203,7 @@ static void draws_of_each_kind(void **state)
 {
     limn_preparation how = LIMN_PREPARATION_DEFAULTS;
     limn_random random = { .seed = 3, .stream = 7, .step = 1 };
-    int flips = 0, left = 0, right = 0;
+    int flips = 0, left = 0, right = 0, together = 0, corner = 0;
     limn_draw draw, again;
 
     (void)state;
@@ -216,6 +216,8 @@ static void draws_of_each_kind(void **state)
         flips += draw.flip;
         left += draw.window.x == 0;
         right += draw.window.x == 30;
+        together += draw.flip && draw.window.x > 15;
+        corner += draw.window.y > 15 && draw.window.x > 15;
         assert_int_equal(limn_draw_for(&again, &how, 600, 400, &random, i, &error), LIMN_OK);
         assert_memory_equal(&draw, &again, sizeof draw);
         how.flip = false; /* does not move the crop */
@@ -227,6 +229,10 @@ static void draws_of_each_kind(void **state)
     assert_in_range(flips, 900, 1100); /* 1000 +- 4.5 sigma */
     assert_in_range(left, 30, 110);    /* 2000 / 31 = 65 +- 5 sigma: both ends are drawn */
     assert_in_range(right, 30, 110);
+    /* Column, row and flip know nothing of each other: 2000 / 2 * 15 / 31 and 2000 * (15 / 31)^2.
+     */
+    assert_in_range(together, 390, 580);
+    assert_in_range(corner, 370, 570);
     limn_random next = { .seed = 3, .stream = 7, .step = 2 };
     int same = 0;
 
