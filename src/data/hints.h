@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Touches of colour: dots and short strokes of the target's own colours, drawn into the input.
+ *
+ * The colours of a drawing can't be known from its lines, so a network that must guess them ends in
+ * an average brown.  One that has seen some inputs with touches and some without learns to fill a
+ * region with the touch's colour, and still guesses where there is none.  What is drawn depends on
+ * (random, index) alone. */
+#ifndef LIMN_DATA_HINTS_H
+#define LIMN_DATA_HINTS_H
+
+#include "base/memory.h"
+#include "base/random.h"
+
+typedef struct limn_hints {
+    int most;    /* --hints N: 0 to N touches; 0 is off */
+    double none; /* share of the pictures without any, 0..1 */
+} limn_hints;
+
+#define LIMN_HINTS_DEFAULTS                                                                        \
+    {                                                                                              \
+        .most = 0, .none = 0.4                                                                     \
+    }
+
+/* Draws into a (channels, height, width) colours of b, of the same shape, both in [-1, 1].  Every
+ * touch stays within one connected region of b whose channels differ by at most 0.12 from the
+ * colour at its beginning, and leaves alone what is much darker in a than a's pixel there (lines).
+ * Uses at most 2^12 blocks of random from index << 12.  Returns the number of touches drawn. */
+int limn_hints_draw(const limn_hints *hints, const limn_random *random, uint64_t index, float *a,
+                    const float *b, int channels, int height, int width);
+
+#endif
