@@ -8,12 +8,17 @@
 
 #include <string.h>
 
+/* clang-format off */
 #define OPS(X)                                                                                     \
-    X(conv)                                                                                        \
-    X(deconv)                                                                                      \
-    X(dense) X(batchnorm) X(instancenorm) X(leaky) X(relu) X(relu6) X(tanh) X(sigmoid) X(softmax)  \
-        X(dropout) X(concat) X(pad) X(resize) X(blur_down) X(blur_up) X(avgpool) X(global_avgpool) \
-            X(add) X(scale) X(gather) X(stop) X(constant) X(l1) X(gan) X(patchnce) X(adam)
+    X(conv) X(deconv) X(dense)                                                                     \
+    X(batchnorm) X(instancenorm)                                                                   \
+    X(leaky) X(relu) X(relu6) X(tanh) X(sigmoid) X(softmax)                                        \
+    X(dropout) X(concat) X(add) X(scale)                                                           \
+    X(pad) X(resize) X(blur_down) X(blur_up) X(avgpool) X(global_avgpool)                          \
+    X(gather) X(stop) X(constant)                                                                  \
+    X(l1) X(gan) X(patchnce)                                                                       \
+    X(adam)
+/* clang-format on */
 
 #define X(name) extern const limn_op limn_op_##name;
 OPS(X)
