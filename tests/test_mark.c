@@ -491,6 +491,40 @@ static void unusable_xmp_is_left_out(void **state)
     }
 }
 
+/* libvips writes XMP into PNG as compressed text: it must not stay beside the new packet. */
+static void compressed_xmp_is_replaced(void **state)
+{
+    static const char chunk[] = "XML:com.adobe.xmp\0\0compressed, anyway";
+    static const char *const types[] = { "zTXt", "tEXt", "iTXt" };
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        limn_mark_description description = plain();
+        limn_mark_buffer in = { 0 }, out = { 0 };
+        limn_mark_report report;
+
+        sample_png(&in, 16, 8, types[i], chunk, sizeof chunk - 1);
+        if (i == 2) in.data[33 + 8 + 18] = 1; /* compressed iTXt; the checksum follows */
+        if (i == 2) {
+            uint32_t crc = sample_crc(in.data + 37, sizeof chunk - 1 + 4);
+
+            for (size_t k = 0; k < 4; k++)
+                in.data[41 + sizeof chunk - 1 + k] = (unsigned char)(crc >> (24 - 8 * k));
+        }
+        assert_int_equal(limn_mark(&out, limn_mark_written(&in), &description, &report, &error), 0);
+        assert_true(report.xmp_dropped);
+        assert_false(contains(&out, "anyway"));
+        out.count = 0;
+        description.xmp = limn_mark_span_of(older, sizeof older - 1);
+        assert_int_equal(limn_mark(&out, limn_mark_written(&in), &description, &report, &error), 0);
+        assert_false(report.xmp_dropped);
+        assert_false(contains(&out, "anyway"));
+        assert_true(contains(&out, "Maker &amp; Sons"));
+        limn_mark_buffer_free(&in);
+        limn_mark_buffer_free(&out);
+    }
+}
+
 /* More than an APP1 segment can hold, which only JPEG minds. */
 static void large_xmp_is_left_out_of_jpeg(void **state)
 {
@@ -642,14 +676,14 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
     const struct CMUnitTest tests[] = {
-        TEST(every_format_says_its_source),      TEST(without_marks_is_none),
-        TEST(the_picture_is_untouched),          TEST(marked_again_is_marked_once),
-        TEST(outer_namespaces_are_kept),         TEST(long_manifests_are_split_in_jpeg),
-        TEST(one_changed_bit_breaks_it),         TEST(a_cut_file_is_broken),
-        TEST(a_stripped_manifest_is_none),       TEST(xmp_of_the_input_is_merged),
-        TEST(unusable_xmp_is_left_out),          TEST(large_xmp_is_left_out_of_jpeg),
-        TEST(unusable_descriptions_are_refused), TEST(other_files_are_refused),
-        TEST(each_refused_request_is_an_error),
+        TEST(every_format_says_its_source),  TEST(without_marks_is_none),
+        TEST(the_picture_is_untouched),      TEST(marked_again_is_marked_once),
+        TEST(outer_namespaces_are_kept),     TEST(long_manifests_are_split_in_jpeg),
+        TEST(one_changed_bit_breaks_it),     TEST(a_cut_file_is_broken),
+        TEST(a_stripped_manifest_is_none),   TEST(xmp_of_the_input_is_merged),
+        TEST(unusable_xmp_is_left_out),      TEST(compressed_xmp_is_replaced),
+        TEST(large_xmp_is_left_out_of_jpeg), TEST(unusable_descriptions_are_refused),
+        TEST(other_files_are_refused),       TEST(each_refused_request_is_an_error),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

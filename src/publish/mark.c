@@ -190,6 +190,8 @@ limn_status limn_mark(limn_mark_buffer *out, limn_mark_span bytes,
                           description->xmp.count ? description->xmp : found.xmp, uuid,
                           &done_report.xmp_dropped, error)))
         goto done;
+    if (found.xmp_unread && !description->xmp.count && !found.xmp.count)
+        done_report.xmp_dropped = true;
     if (!container->put_manifest || !description->signer) {
         status = container->write(out, bytes, limn_mark_written(&xmp), &at, error);
     } else if (!(status = container->write(&plain, bytes, limn_mark_written(&xmp), &at, error))) {

@@ -50,7 +50,8 @@ typedef struct limn_mark_description {
 /* What was done. */
 typedef struct limn_mark_report {
     bool signed_manifest; /* the format can hold one and a signer was given */
-    bool xmp_dropped;     /* the input's XMP was not well-formed or does not fit: it is left out */
+    bool xmp_dropped; /* the input's XMP was not well-formed, does not fit, or stood compressed in
+                       * the PNG (as libvips writes it: hand it over in description.xmp) */
 } limn_mark_report;
 
 /* Marks the encoded picture in bytes and appends the marked one to out (empty or not; its owner

@@ -14,6 +14,7 @@
 /* What a file holds.  Spans point into the file or the arena. */
 typedef struct limn_container_found {
     limn_mark_span xmp;      /* the packet, or empty */
+    bool xmp_unread;         /* there is XMP in a form that is not read here (compressed) */
     limn_mark_span manifest; /* the JUMBF store of manifests, or empty */
     size_t manifest_place;   /* bytes of the file that it takes, with chunk or segment headers */
     bool manifest_traces;    /* something that must have been a manifest */

@@ -57,14 +57,14 @@ static bool starts(limn_mark_span span, const char *head, size_t count)
     return span.count >= count && !memcmp(span.data, head, count);
 }
 
-/* An XMP chunk, whether it can be read (not compressed) or not. */
+/* An XMP chunk, whether it can be read or not: the standard's is an iTXt, libvips writes a
+ * compressed zTXt under the same keyword, and ImageMagick has a keyword of its own. */
 static bool is_xmp(const chunk *c)
 {
     static const char keyword[] = "XML:com.adobe.xmp", raw[] = "Raw profile type xmp";
 
-    if (!strcmp(c->type, "iTXt") && starts(c->contents, keyword, sizeof keyword)) return true;
-    return (!strcmp(c->type, "tEXt") || !strcmp(c->type, "zTXt") || !strcmp(c->type, "iTXt")) &&
-           starts(c->contents, raw, sizeof raw);
+    return (!strcmp(c->type, "iTXt") || !strcmp(c->type, "zTXt") || !strcmp(c->type, "tEXt")) &&
+           (starts(c->contents, keyword, sizeof keyword) || starts(c->contents, raw, sizeof raw));
 }
 
 /* The packet of an uncompressed chunk: keyword, 0, 0, 0, language, 0, keyword translated, 0, text.
@@ -73,7 +73,8 @@ static limn_mark_span xmp_of(const chunk *c)
 {
     size_t at = sizeof "XML:com.adobe.xmp";
 
-    if (strcmp(c->type, "iTXt") || c->contents.count < at + 2 || c->contents.data[at])
+    if (strcmp(c->type, "iTXt") || c->contents.count < at + 2 || c->contents.data[at] ||
+        c->contents.data[at - 1])
         return (limn_mark_span){ NULL, 0 };
     at += 2;
     for (int i = 0; i < 2; i++) {
@@ -112,7 +113,14 @@ static limn_status read(limn_container_found *found, limn_mark_span file, limn_a
             found->fault = "is damaged: it does not begin with its header";
         first = false;
         ended = !strcmp(c.type, "IEND");
-        if (!found->xmp.count && is_xmp(&c)) found->xmp = xmp_of(&c);
+        if (is_xmp(&c)) {
+            limn_mark_span packet = xmp_of(&c);
+
+            if (!packet.count)
+                found->xmp_unread = true;
+            else if (!found->xmp.count)
+                found->xmp = packet;
+        }
         if (!strcmp(c.type, "caBX")) {
             if (found->manifest_place) found->fault = "has more than one store of manifests";
             found->manifest = c.contents;
