@@ -4,7 +4,8 @@
  *
  * People come with folders made for other programs, so all the layouts in use are understood
  * (LIMN_LAYOUTS) and never mixed: a scan for one phase does not enter the folders of another one,
- * wherever they lie.  Order is that of the bytes of the names, the same in every locale.
+ * wherever they lie.  Order is that of the bytes of the names (without their endings, then these),
+ * the same in every locale.
  *
  * Where there is no val folder, a tenth of train is held out: the pictures whose name hashes to a
  * multiple of ten.  A picture's place then depends on its own name alone, so adding pictures, or

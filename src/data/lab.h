@@ -8,6 +8,7 @@
 #ifndef LIMN_DATA_LAB_H
 #define LIMN_DATA_LAB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* One colour.  rgb in 0..1; L 0..100, a and b about -110..110. */

@@ -77,7 +77,8 @@ typedef struct limn_batch {
 
 typedef struct limn_loader limn_loader;
 
-/* Starts at batch `number` of `epoch` (0, 0 for a new run).  Errors: LIMN_SETTING and LIMN_SHAPE
+/* Starts at batch `number` of `epoch` (0, 0 for a new run; a number past the end of the epoch means
+ * the epochs that follow).  Errors: LIMN_SETTING and LIMN_SHAPE
  * for combinations that can't work, LIMN_NO_MEMORY; on failure *loader is NULL. */
 limn_status limn_loader_open(limn_loader **loader, const limn_data *data,
                              const limn_loader_settings *settings, uint64_t epoch, uint64_t number,
