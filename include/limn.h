@@ -93,6 +93,39 @@ void limn_settings_print(FILE *to, const limn_setting *rows, const void *default
  * mean". */
 const char *limn_nearest(const char *text, const char *const *candidates, size_t count);
 
+/* ---- Measuring ------------------------------------------------------------------------------- */
+
+/* What `limn bench` and `limn plan` are about: a whole training step, or one inference. */
+typedef struct limn_bench_settings {
+    const char *what; /* "pix2pix", "cycle_gan", "cut" (steps) or "infer" */
+    const char *net;  /* generator; NULL: the recipe's own */
+    int size, width;  /* of the pictures in pixels; width 0: the same as size */
+    int batch, ngf, ndf, threads, rounds;
+    int compute; /* row compute: plain, fp32, bf16, auto */
+} limn_bench_settings;
+
+/* The rows of that struct (all but what) and its defaults. */
+const limn_setting *limn_bench_rows(void);
+limn_bench_settings limn_bench_defaults(void);
+
+typedef struct limn_bench_result {
+    const char *compute; /* that ran: "fp32" */
+    double median_ms, min_ms, max_ms;
+    double gflops;                    /* convolution work over the median time, 1e9 a second */
+    double peak_gflops, peak_percent; /* what the processor's multiply-adds reach here, measured */
+    double rss_mib;                   /* highest resident memory of the process so far */
+    double plan_ms;                   /* time that planning took */
+} limn_bench_result;
+
+/* Runs two warm-up rounds and then `rounds` timed ones on random pictures.  profile (may be NULL)
+ * receives a table: per operation milliseconds, GFLOP/s, share, implementation.  SETTING where a
+ * setting does not fit, SHAPE where the network cannot take the size. */
+limn_status limn_bench(const limn_bench_settings *settings, limn_bench_result *result,
+                       FILE *profile, limn_error *error);
+
+/* Prints the plan of the same: step, op, name, shape, layout, implementation, bytes, lifetime. */
+limn_status limn_show_plan(const limn_bench_settings *settings, FILE *to, limn_error *error);
+
 #ifdef __cplusplus
 }
 #endif

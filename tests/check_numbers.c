@@ -21,6 +21,7 @@ void numbers_fail(numbers *n, const char *format, ...)
     va_list list;
 
     n->failed++;
+    if (n->quiet) return;
     printf("     %s: ", n->name);
     va_start(list, format);
     vprintf(format, list);

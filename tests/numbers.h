@@ -22,7 +22,9 @@ typedef struct numbers {
     json_t *args;
     limn_compute compute;
     int failed, compared;
-    double worst; /* difference over tolerance */
+    bool quiet;         /* failures are counted, not printed */
+    const char *remark; /* printed behind the result */
+    double worst;       /* difference over tolerance */
     char worst_name[160];
 } numbers;
 
@@ -45,6 +47,13 @@ bool numbers_has(const numbers *n, const char *name);
  * otherwise the norm of reference - relative_to. */
 void numbers_compare(numbers *n, const char *what, const float *got, const float *reference,
                      const float *relative_to, size_t count, double tolerance);
+
+/* Shared by networks and steps: the norm in args; all parameters set from "prefixNAME"; every
+ * recorded tensor belongs to a parameter or is one of others. */
+limn_norm numbers_norm(numbers *n);
+bool numbers_load(numbers *n, limn_weights *weights, const char *prefix, const char *strip);
+void numbers_check_names(numbers *n, const limn_weights *weights, const char *front,
+                         const char *const *others);
 
 void numbers_check_op(numbers *n);
 void numbers_check_net(numbers *n);

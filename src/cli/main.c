@@ -7,26 +7,21 @@
  * and turns the status into the exit code.  What a program may read goes to standard output, talk
  * goes to standard error.  limn.h is the only header of ours that is seen here: the command line is
  * the library's first user. */
-#include "limn.h"
+#include "cli.h"
 
 #include <stdio.h>
 #include <string.h>
 
-typedef struct command {
-    const char *name;
-    const char *does;         /* one line, for the list */
-    const char *usage;        /* what follows the name */
-    const limn_setting *rows; /* NULL when it has none */
-    const void *defaults;     /* the filled struct that the rows describe */
-    limn_status (*run)(int argc, char **argv, limn_error *error); /* argv[0] is its own name */
-} command;
-
 static limn_status help(int argc, char **argv, limn_error *error);
 static limn_status version(int argc, char **argv, limn_error *error);
 
-static const command commands[] = {
-    { "help", "list the commands, or explain one", "[COMMAND]", NULL, NULL, help },
-    { "version", "say which version this is", "", NULL, NULL, version },
+static const limn_cli_command commands[] = {
+    { "bench", "measure a training step or an inference on this machine", limn_cli_bench_usage,
+      limn_cli_bench_rows, limn_cli_bench },
+    { "plan", "show how a training step or an inference is computed", limn_cli_bench_usage,
+      limn_cli_bench_rows, limn_cli_plan },
+    { "help", "list the commands, or explain one", "[COMMAND]", NULL, help },
+    { "version", "say which version this is", "", NULL, version },
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -41,7 +36,7 @@ static limn_status fail(limn_error *error, limn_status status, const char *form,
     return status;
 }
 
-static limn_status find(const command **out, const char *name, limn_error *error)
+static limn_status find(const limn_cli_command **out, const char *name, limn_error *error)
 {
     const char *names[COMMANDS], *nearest;
 
@@ -71,7 +66,7 @@ static void list(FILE *to)
 
 static limn_status help(int argc, char **argv, limn_error *error)
 {
-    const command *about;
+    const limn_cli_command *about;
 
     if (argc > 2)
         return fail(error, LIMN_SETTING, "help takes one command, not also \"%s\"", argv[2], NULL);
@@ -83,11 +78,7 @@ static limn_status help(int argc, char **argv, limn_error *error)
     if (status) return status;
     printf("limn %s: %s\n\nusage: limn %s%s%s\n", about->name, about->does, about->name,
            *about->usage ? " " : "", about->usage);
-    if (about->rows) {
-        putchar('\n');
-        limn_settings_print(stdout, about->rows, about->defaults);
-    }
-    return LIMN_OK;
+    return about->rows ? about->rows(stdout) : LIMN_OK;
 }
 
 static limn_status version(int argc, char **argv, limn_error *error)
@@ -102,7 +93,7 @@ int main(int argc, char **argv)
 {
     limn_error error = { 0 };
     limn_status status;
-    const command *asked;
+    const limn_cli_command *asked;
 
     if (argc < 2) {
         list(stderr);

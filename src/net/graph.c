@@ -151,6 +151,20 @@ limn_value limn_input(limn_graph *graph, const char *name, limn_shape shape)
     return value;
 }
 
+limn_value limn_input_at(const limn_graph *graph, int index)
+{
+    for (int v = 0; v < graph->value_count; v++)
+        if (graph->values[v].input && !index--) return v;
+    return -1;
+}
+
+limn_value limn_input_find(const limn_graph *graph, const char *name)
+{
+    for (int v = 0; v < graph->value_count; v++)
+        if (graph->values[v].input && !strcmp(graph->values[v].name, name)) return v;
+    return -1;
+}
+
 limn_value limn_node(limn_graph *graph, const limn_op *op, const char *name, const limn_args *args,
                      const limn_value *inputs, int count)
 {

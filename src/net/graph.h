@@ -40,6 +40,10 @@ limn_arena *limn_graph_arena(limn_graph *graph);
 /* A value that is fed from outside before every run: float32 NCHW. */
 limn_value limn_input(limn_graph *graph, const char *name, limn_shape shape);
 
+/* The inputs in the order of their making; -1 behind the last.  By name: -1 when there is none. */
+limn_value limn_input_at(const limn_graph *graph, int index);
+limn_value limn_input_find(const limn_graph *graph, const char *name);
+
 /* Adds a node.  name is put after the current scope and is used in messages and in `limn plan`;
  * NULL takes the operation's name.  Returns output 0; the others by limn_output_of. */
 limn_value limn_node(limn_graph *graph, const limn_op *op, const char *name, const limn_args *args,

@@ -38,30 +38,68 @@ static bool is_map(const limn_op *op, int input)
     return limn_op_kind(op, input) == LIMN_FEATURES;
 }
 
-/* Which values are F32 in a bf16 plan. */
+/* ---- Types in bf16 plans
+ * ------------------------------------------------------------------------- */
+
+/* Below this many channels bf16 saves nothing: the products are as short as a vector. */
+enum { BF16_CHANNELS = 32 };
+
+static limn_value find(limn_value *set, limn_value v)
+{
+    while (set[v] != v) v = set[v] = set[set[v]];
+    return v;
+}
+
+static void unite(limn_value *set, limn_value a, limn_value b)
+{
+    if (a >= 0 && b >= 0) set[find(set, a)] = find(set, b);
+}
+
+/* Values between two convolutions share a type, because only convolutions read one and write
+ * another: set[v] becomes the representative of v's group. */
+static void group_values(const limn_plan *plan, limn_value *set)
+{
+    const limn_graph *g = plan->graph;
+
+    for (int v = 0; v < g->value_count; v++) set[v] = v;
+    for (int s = 0; s < plan->step_count; s++) {
+        const limn_step *step = &plan->steps[s];
+        const limn_op *op = step->call->op;
+        bool weighted = limn_op_weight(op, step->call->inputs) >= 0;
+        limn_value first = -1;
+
+        if (step->call->backward) continue; /* gradients follow what they are gradients of */
+        unite(set, step->residual, step->y[0]);
+        for (int i = 0; i < step->call->inputs && !weighted; i++) {
+            if (!is_map(op, i)) continue;
+            if (first < 0) first = step->x[i];
+            unite(set, first, step->x[i]);
+        }
+        if (!weighted && !(op->float32_outputs & 1)) unite(set, first, step->y[0]);
+    }
+    for (int v = 0; v < g->value_count; v++)
+        if (g->values[v].like >= 0) unite(set, v, g->values[v].like);
+}
+
 static limn_status find_types(limn_plan *plan, bool **out, limn_error *error)
 {
     const limn_graph *g = plan->graph;
-    bool *f32;
+    size_t values = (size_t)g->value_count;
+    bool *wide, *f32;
+    limn_value *set;
 
-    LIMN_TRY(limn_take_into(&f32, &plan->arena, (size_t)g->value_count, error));
-    for (int v = 0; v < g->value_count; v++) f32[v] = g->values[v].float32;
+    LIMN_TRY(limn_take_into(&f32, &plan->arena, values, error));
+    LIMN_TRY(limn_take_into(&wide, &plan->arena, values, error));
+    LIMN_TRY(limn_take_into(&set, &plan->arena, values * sizeof *set, error));
+    group_values(plan, set);
+    for (int v = 0; v < g->value_count; v++)
+        if (g->values[v].shape.c >= BF16_CHANNELS && !g->values[v].float32)
+            wide[find(set, v)] = true;
+    for (int v = 0; v < g->value_count; v++) f32[v] = g->values[v].float32 || !wide[find(set, v)];
     for (int s = 0; s < plan->step_count; s++)
         for (int i = 0; i < LIMN_INPUTS_MAX; i++)
             if (plan->steps[s].x[i] >= 0 && !is_map(plan->steps[s].call->op, i))
                 f32[plan->steps[s].x[i]] = true;
-    for (int s = 0; s < plan->step_count; s++) {
-        const limn_step *step = &plan->steps[s];
-        bool all = true;
-
-        if (step->call->backward) continue;
-        for (int i = 0; i < step->call->inputs; i++)
-            if (is_map(step->call->op, i)) all &= f32[step->x[i]];
-        for (int j = 0; j < LIMN_OUTPUTS_MAX; j++)
-            if (step->y[j] >= 0) f32[step->y[j]] |= all;
-    }
-    for (int v = 0; v < g->value_count; v++)
-        if (g->values[v].like >= 0) f32[v] = f32[g->values[v].like];
     *out = f32;
     return LIMN_OK;
 }

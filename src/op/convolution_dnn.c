@@ -53,7 +53,8 @@ static limn_dnn_conv describe(const limn_call *call, const limn_args *geometry, 
         .pad_bottom = geometry->pad_bottom,
         .pad_right = geometry->pad_right,
         .groups = geometry->groups > 1 ? geometry->groups : 1,
-        .weight_type = input->type == LIMN_BF16 ? LIMN_BF16 : LIMN_F32,
+        /* A map of few channels may be F32 beside one in BF16: the product is in BF16 then. */
+        .weight_type = input->type == LIMN_BF16 || output->type == LIMN_BF16 ? LIMN_BF16 : LIMN_F32,
     };
 }
 
@@ -109,6 +110,7 @@ static limn_status prepare_forward(limn_call *call, const limn_args *geometry, p
     call->weight_layout = limn_dnn_weights(own->data);
     call->scratch_bytes = limn_dnn_scratch_bytes(own->data);
     call->implementation = limn_dnn_implementation(own->data);
+    call->reorders = limn_dnn_reorders(own->data);
     call->bind = bind_forward;
     call->run = run_forward;
     return LIMN_OK;

@@ -10,8 +10,8 @@
  *
  * The moments of a span are taken in two passes, the mean and then squares around it; the span is
  * small enough to lie in the first-level cache for the second one, so memory is read once, whatever
- * the size of the map.  (The sum of squares around zero would lose the digits of a channel whose
- * mean is far from zero.) */
+ * the size of the map; the second pass also finds what rounding did to the mean.  (The sum of
+ * squares around zero would lose the digits of a channel whose mean is far from zero.) */
 #ifndef LIMN_OP_KERNELS_NORM_H
 #define LIMN_OP_KERNELS_NORM_H
 
@@ -33,27 +33,35 @@ INLINE void fold(float *lanes, size_t width, size_t channels)
 INLINE void moments_body(int type, const void *x, const limn_rows *shape, double *sum,
                          double *square)
 {
-    float lanes[LIMN_LANES] = { 0 }, mean[LIMN_LANES];
+    float lanes[LIMN_LANES] = { 0 }, squares[LIMN_LANES] = { 0 }, mean[LIMN_LANES];
     size_t pixels = (shape->rows * shape->width + shape->rest) / shape->channels;
     float share = 1 / (float)pixels;
 
     FOR_ROWS(shape)
     for (size_t i = 0; i < width; i++) lanes[i] += get(type, x, at + i);
     fold(lanes, shape->width, shape->channels);
-    for (size_t k = 0; k < shape->channels; k++) {
-        sum[k] = (double)lanes[k];
-        mean[k] = lanes[k] * share;
-    }
+    for (size_t k = 0; k < shape->channels; k++) mean[k] = lanes[k] * share;
     for (size_t i = shape->channels; i < shape->width; i++) mean[i] = mean[i - shape->channels];
     memset(lanes, 0, sizeof lanes);
     FOR_ROWS(shape)
-    for (size_t i = 0; i < width; i++) {
-        float d = get(type, x, at + i) - mean[i];
+    {
+        const void *x_row = from(type, x, at);
 
-        lanes[i] += d * d;
+        for (size_t i = 0; i < width; i++) {
+            float d = get(type, x_row, i) - mean[i];
+
+            lanes[i] += d;
+            squares[i] += d * d;
+        }
     }
     fold(lanes, shape->width, shape->channels);
-    for (size_t k = 0; k < shape->channels; k++) square[k] = (double)lanes[k];
+    fold(squares, shape->width, shape->channels);
+    for (size_t k = 0; k < shape->channels; k++) { /* what the first mean was off by */
+        double off = (double)lanes[k], count = (double)pixels;
+
+        sum[k] = (double)mean[k] * count + off;
+        square[k] = (double)squares[k] - off * off / count;
+    }
 }
 
 static void moments(limn_type type, const void *x, const limn_rows *rows, double *sum,

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * limn bench, limn plan: builds the graph of a training step or of one inference with random
+ * weights and pictures, plans it, and times it.  The pictures are noise: no kernel here is faster
+ * or slower for what they show, and nothing needs to be on the disk. */
+#include "base/random.h"
+#include "base/settings.h"
+#include "base/threads.h"
+#include "net/plan.h"
+#include "op/peak.h"
+#include "recipe/recipe.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#define AT(field) offsetof(limn_bench_settings, field)
+
+static const limn_setting rows[] = {
+    { "net", LIMN_SETTING_TEXT, AT(net), 0, 0, NULL, "netG which_model_netG",
+      "generator (none: the recipe's own, unet_256 for infer)" },
+    { "size", LIMN_SETTING_INT, AT(size), 1, 16384, NULL, "crop-size", "height of the pictures" },
+    { "width", LIMN_SETTING_INT, AT(width), 0, 16384, NULL, NULL,
+      "width of the pictures; 0: as the height" },
+    { "batch", LIMN_SETTING_INT, AT(batch), 1, 1024, NULL, "batch-size", "pictures at a time" },
+    { "ngf", LIMN_SETTING_INT, AT(ngf), 1, 1024, NULL, NULL,
+      "filters of the generator's first layer" },
+    { "ndf", LIMN_SETTING_INT, AT(ndf), 1, 1024, NULL, NULL,
+      "filters of the critic's first layer" },
+    { "threads", LIMN_SETTING_INT, AT(threads), 0, 256, NULL, NULL,
+      "compute threads; 0: one a core" },
+    { "rounds", LIMN_SETTING_INT, AT(rounds), 1, 100000, NULL, NULL, "timed rounds" },
+    { "compute", LIMN_SETTING_CHOICE, AT(compute), 0, 0, "plain|fp32|bf16|auto", NULL,
+      "how: plain loops, float32, bfloat16, or what suits the processor" },
+    { .name = NULL },
+};
+
+const limn_setting *limn_bench_rows(void)
+{
+    return rows;
+}
+
+limn_bench_settings limn_bench_defaults(void)
+{
+    return (limn_bench_settings){ .what = "pix2pix",
+                                  .size = 256,
+                                  .batch = 1,
+                                  .ngf = 64,
+                                  .ndf = 64,
+                                  .rounds = 10,
+                                  .compute = LIMN_COMPUTE_AUTO };
+}
+
+typedef struct bench {
+    limn_graph *graph;
+    limn_weights *weights;
+    limn_plan *plan;
+    float *noise;
+    double *seconds, *profile;
+} bench;
+
+static limn_status describe(bench *b, const limn_bench_settings *s, limn_error *error)
+{
+    const limn_recipe *recipe = limn_recipe_find(s->what);
+    bool infer = !strcmp(s->what, "infer");
+    limn_recipe_settings r;
+
+    if (!recipe && !infer)
+        return limn_fail(error, LIMN_SETTING,
+                         "there is nothing called \"%s\" to measure; there are "
+                         "pix2pix, cycle_gan, cut (training steps) and infer",
+                         s->what);
+    LIMN_TRY(limn_graph_open(&b->graph, !infer, error));
+    if (infer) {
+        limn_network G = {
+            .net = s->net ? s->net : "unet_256", .input_nc = 3, .output_nc = 3, .filters = s->ngf
+        };
+        limn_value x;
+
+        G.norm = strncmp(G.net, "unet", 4) ? LIMN_NORM_INSTANCE : LIMN_NORM_BATCH;
+        if (limn_network_is_critic(G.net)) G.output_nc = 1;
+        x = limn_input(b->graph, "input",
+                       (limn_shape){ s->batch, 3, s->size, s->width ? s->width : s->size });
+        limn_report(b->graph, "output", limn_apply(b->graph, "G", &G, x, NULL));
+    } else {
+        r = *recipe->defaults;
+        if (s->net) r.generator.net = s->net;
+        r.generator.filters = s->ngf;
+        r.critic.filters = s->ndf;
+        r.batch = s->batch;
+        r.height = s->size;
+        r.width = s->width ? s->width : s->size;
+        recipe->step(b->graph, &r);
+    }
+    return limn_graph_status(b->graph, error);
+}
+
+static limn_status feed_noise(bench *b, limn_error *error)
+{
+    limn_random random = { .seed = 1 };
+    limn_shape shape;
+    limn_value value;
+
+    for (int i = 0; (value = limn_input_at(b->graph, i)) >= 0; i++) {
+        size_t count;
+
+        shape = limn_shape_of(b->graph, value);
+        count = limn_count(shape);
+        if (!(b->noise = limn_block(count * sizeof *b->noise)))
+            return limn_fail(error, LIMN_NO_MEMORY, "out of memory for a picture");
+        random.stream = (uint32_t)i;
+        /* Positions of patches (shape n, P, 1, 1) are whole numbers that exist in every map. */
+        for (size_t k = 0; k < count; k++)
+            b->noise[k] = shape.h == 1 ? (float)(k % (size_t)shape.c)
+                                       : 2 * limn_random_uniform(&random, k) - 1;
+        LIMN_TRY(limn_plan_feed(b->plan, value, b->noise, error));
+        limn_block_free(b->noise);
+        b->noise = NULL;
+    }
+    return LIMN_OK;
+}
+
+static limn_status open_bench(bench *b, const limn_bench_settings *s, limn_error *error)
+{
+    limn_plan_settings settings = { .compute = (limn_compute)s->compute };
+
+    limn_compute_threads_set(s->threads);
+    LIMN_TRY(describe(b, s, error));
+    LIMN_TRY(limn_weights_open(&b->weights, error));
+    LIMN_TRY(limn_weights_add(b->weights, b->graph, error));
+    LIMN_TRY(limn_weights_initial(b->weights, NULL, 1, 0.02f, error));
+    LIMN_TRY(limn_plan_open(&b->plan, b->graph, b->weights, &settings, error));
+    return feed_noise(b, error);
+}
+
+static void close_bench(bench *b)
+{
+    limn_plan_close(&b->plan);
+    limn_weights_close(&b->weights);
+    limn_graph_close(&b->graph);
+    limn_block_free(b->noise);
+    limn_block_free(b->seconds);
+    limn_block_free(b->profile);
+}
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+typedef struct row {
+    const char *op, *implementation;
+    double seconds, flops;
+    int calls;
+} row;
+
+static int by_seconds(const void *a, const void *b)
+{
+    return by_size(&((const row *)b)->seconds, &((const row *)a)->seconds);
+}
+
+/* One row for each pair of operation and implementation. */
+static limn_status print_profile(const bench *b, int rounds, double peak, FILE *to,
+                                 limn_error *error)
+{
+    int steps = limn_plan_steps(b->plan), count = 0;
+    row *table = limn_block(((size_t)steps + 1) * sizeof *table);
+    double total = 0;
+
+    if (!table) return limn_fail(error, LIMN_NO_MEMORY, "out of memory for the profile");
+    for (int s = 0; s < steps; s++) {
+        const char *op, *implementation;
+        double flops;
+        int i = 0;
+
+        limn_plan_step_name(b->plan, s, &op, &implementation, &flops);
+        while (i < count &&
+               (strcmp(table[i].op, op) || strcmp(table[i].implementation, implementation)))
+            i++;
+        if (i == count) table[count++] = (row){ .op = op, .implementation = implementation };
+        table[i].seconds += b->profile[s] / rounds;
+        table[i].flops += flops;
+        table[i].calls++;
+        total += b->profile[s] / rounds;
+    }
+    qsort(table, (size_t)count, sizeof *table, by_seconds);
+    fprintf(to, "%8s %6s %6s %9s %7s  %-28s %s\n", "ms", "share", "calls", "GFLOP/s", "peak %",
+            "operation", "implementation");
+    for (int i = 0; i < count; i++) {
+        double rate = table[i].flops / table[i].seconds;
+
+        fprintf(to, "%8.2f %5.1f%% %6d %9.1f %7.1f  %-28s %s\n", 1e3 * table[i].seconds,
+                100 * table[i].seconds / total, table[i].calls, 1e-9 * rate, 100 * rate / peak,
+                table[i].op, table[i].implementation);
+    }
+    fprintf(to, "%8.2f 100.0%%\n", 1e3 * total);
+    limn_block_free(table);
+    return LIMN_OK;
+}
+
+limn_status limn_bench(const limn_bench_settings *s, limn_bench_result *result, FILE *profile,
+                       limn_error *error)
+{
+    limn_moment moment = { .learning_rate = 2e-4f };
+    bench b = { 0 };
+    struct rusage usage;
+    double begin = now();
+    limn_status status = open_bench(&b, s, error);
+    limn_compute compute = limn_compute_resolve((limn_compute)s->compute);
+
+    *result = (limn_bench_result){ .compute = limn_compute_name(compute),
+                                   .plan_ms = 1e3 * (now() - begin) };
+    if (!status && !(b.seconds = limn_block((size_t)s->rounds * sizeof *b.seconds)))
+        status = limn_fail(error, LIMN_NO_MEMORY, "out of memory for %d rounds", s->rounds);
+    if (!status && profile) {
+        size_t bytes = ((size_t)limn_plan_steps(b.plan) + 1) * sizeof *b.profile;
+
+        if ((b.profile = limn_block(bytes)))
+            memset(b.profile, 0, bytes);
+        else
+            status = limn_fail(error, LIMN_NO_MEMORY, "out of memory for the profile");
+    }
+    for (int i = -2; i < s->rounds && !status; i++) {
+        begin = now();
+        status = limn_plan_run(b.plan, &moment, error);
+        if (i >= 0) b.seconds[i] = now() - begin;
+        if (i == -1 && profile) limn_plan_profile(b.plan, b.profile);
+        moment.step++;
+    }
+    if (!status) {
+        double flops = limn_plan_about(b.plan).flops;
+
+        qsort(b.seconds, (size_t)s->rounds, sizeof *b.seconds, by_size);
+        result->median_ms = 1e3 * 0.5 * (b.seconds[s->rounds / 2] + b.seconds[(s->rounds - 1) / 2]);
+        result->min_ms = 1e3 * b.seconds[0];
+        result->max_ms = 1e3 * b.seconds[s->rounds - 1];
+        result->gflops = 1e-6 * flops / result->median_ms;
+        result->peak_gflops = 1e-9 *
+                              limn_peak_flops(compute == LIMN_COMPUTE_BF16 ? LIMN_BF16 : LIMN_F32);
+        if (result->peak_gflops > 0)
+            result->peak_percent = 100 * result->gflops / result->peak_gflops;
+        getrusage(RUSAGE_SELF, &usage);
+        result->rss_mib = (double)usage.ru_maxrss / 1024;
+        if (profile)
+            status = print_profile(&b, s->rounds, 1e9 * result->peak_gflops, profile, error);
+    }
+    close_bench(&b);
+    return status;
+}
+
+limn_status limn_show_plan(const limn_bench_settings *s, FILE *to, limn_error *error)
+{
+    bench b = { 0 };
+    limn_status status = open_bench(&b, s, error);
+
+    if (!status) limn_plan_print(b.plan, to);
+    close_bench(&b);
+    return status;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Peak: chains of multiply-adds that are independent enough to keep every unit busy (latency 4, two
+ * units: eight chains; twelve leave room).  Functions carry their processor level themselves,
+ * because the compiler must not be left to choose how to vectorise what is being measured. */
+#include "op/peak.h"
+#include "base/cpu.h"
+#include "base/threads.h"
+
+#include <time.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+enum { CHAINS = 12, TURNS = 200000, TRIALS = 5 };
+
+static volatile float sink[LIMN_PARTS_MAX];
+
+#if defined(__x86_64__)
+__attribute__((target("avx512f"))) static float fma_avx512(void)
+{
+    __m512 chain[CHAINS], a = _mm512_set1_ps(1.0000001f), b = _mm512_set1_ps(1e-9f);
+
+    for (int i = 0; i < CHAINS; i++) chain[i] = _mm512_set1_ps((float)i);
+    for (int t = 0; t < TURNS; t++)
+        for (int i = 0; i < CHAINS; i++) chain[i] = _mm512_fmadd_ps(chain[i], a, b);
+    for (int i = 1; i < CHAINS; i++) chain[0] = _mm512_add_ps(chain[0], chain[i]);
+    return _mm512_reduce_add_ps(chain[0]);
+}
+
+__attribute__((target("avx2,fma"))) static float fma_avx2(void)
+{
+    __m256 chain[CHAINS], a = _mm256_set1_ps(1.0000001f), b = _mm256_set1_ps(1e-9f);
+
+    for (int i = 0; i < CHAINS; i++) chain[i] = _mm256_set1_ps((float)i);
+    for (int t = 0; t < TURNS; t++)
+        for (int i = 0; i < CHAINS; i++) chain[i] = _mm256_fmadd_ps(chain[i], a, b);
+    for (int i = 1; i < CHAINS; i++) chain[0] = _mm256_add_ps(chain[0], chain[i]);
+    return _mm256_cvtss_f32(chain[0]);
+}
+
+__attribute__((target("avx512f,avx512bw,avx512bf16"))) static float dot_bf16(void)
+{
+    __m512 chain[CHAINS];
+    __m512bh a = (__m512bh)_mm512_set1_epi16(0x3f80), b = (__m512bh)_mm512_set1_epi16(0x3c00);
+
+    for (int i = 0; i < CHAINS; i++) chain[i] = _mm512_set1_ps((float)i);
+    for (int t = 0; t < TURNS; t++)
+        for (int i = 0; i < CHAINS; i++) chain[i] = _mm512_dpbf16_ps(chain[i], a, b);
+    for (int i = 1; i < CHAINS; i++) chain[0] = _mm512_add_ps(chain[0], chain[i]);
+    return _mm512_reduce_add_ps(chain[0]);
+}
+#endif
+
+static float plain(void)
+{
+    float chain[4 * CHAINS];
+
+    for (int i = 0; i < 4 * CHAINS; i++) chain[i] = (float)i;
+    for (int t = 0; t < TURNS; t++)
+        for (int i = 0; i < 4 * CHAINS; i++) chain[i] = chain[i] * 1.0000001f + 1e-9f;
+    for (int i = 1; i < 4 * CHAINS; i++) chain[0] += chain[i];
+    return chain[0];
+}
+
+typedef struct kind {
+    float (*loop)(void);
+    int lanes, flops; /* multiply-adds a chain step, operations each */
+} kind;
+
+static void body(void *context, size_t begin, size_t end, int part)
+{
+    const kind *k = context;
+
+    for (size_t i = begin; i < end; i++) sink[part] = k->loop();
+}
+
+static double seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double limn_peak_flops(limn_type type)
+{
+    kind k = { plain, 4, 2 };
+    double best = 0, work;
+    int threads = limn_compute_threads();
+
+#if defined(__x86_64__)
+    if (limn_cpu() == LIMN_CPU_AVX2) k = (kind){ fma_avx2, 8, 2 };
+    if (limn_cpu() == LIMN_CPU_AVX512) k = (kind){ fma_avx512, 16, 2 };
+    if (type == LIMN_BF16) {
+        if (!limn_cpu_has_bf16()) return 0;
+        k = (kind){ dot_bf16, 16, 4 };
+    }
+#else
+    if (type == LIMN_BF16) return 0;
+#endif
+    work = (double)TURNS * CHAINS * k.lanes * k.flops * threads;
+    for (int i = 0; i < TRIALS; i++) {
+        double begin = seconds(), time;
+
+        limn_parallel((size_t)threads, 1, body, &k);
+        time = seconds() - begin;
+        if (work / time > best) best = work / time;
+    }
+    return best;
+}
