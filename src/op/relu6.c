@@ -35,8 +35,7 @@ static const limn_op_case cases[] = {
     { .x = { { 1, 1, 1, 1 } } },  { .x = { { 2, 3, 5, 7 } } }, /* odd sizes: ends of vector loops */
     { .x = { { 1, 8, 9, 4 } } },  { .x = { { 3, 16, 3, 5 } } },
     { .x = { { 1, 20, 7, 7 } } }, { .x = { { 2, 32, 33, 31 } } }, /* more than one thread */
-    { .x = { { 1, 48, 1, 2 } } },
-    { .x = { { 0 } } },
+    { .x = { { 1, 48, 1, 2 } } }, { .x = { { 0 } } },
 };
 
 const limn_op limn_op_relu6 = {
