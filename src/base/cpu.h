@@ -17,6 +17,8 @@ typedef enum limn_cpu_level {
 limn_cpu_level limn_cpu(void);
 /* Native bfloat16 dot products (AVX512_BF16). */
 bool limn_cpu_has_bf16(void);
+/* Instructions for SHA-256; not at LIMN_CPU=base. */
+bool limn_cpu_has_sha(void);
 const char *limn_cpu_name(limn_cpu_level level);
 
 #endif
