@@ -43,8 +43,8 @@ static void look(const limn_verification *v)
     for (size_t i = 0; i < v->line_count; i++) bytes += strlen(v->lines[i]);
     demand(bytes > 0 && v->sentence && v->format, "a verdict without a sentence");
     if (v->verdict == LIMN_VERDICT_INTACT)
-        demand(v->binding == LIMN_FINDING_GOOD && v->assertions == LIMN_FINDING_GOOD &&
-                   v->signature == LIMN_FINDING_GOOD && v->signer && v->algorithm,
+        demand(v->binding == LIMN_SEAL_GOOD && v->assertions == LIMN_SEAL_GOOD &&
+                   v->signature == LIMN_SEAL_GOOD && v->signer && v->algorithm,
                "called intact with something missing");
     intact += v->verdict == LIMN_VERDICT_INTACT;
     broken += v->verdict == LIMN_VERDICT_BROKEN;

@@ -237,8 +237,8 @@ static bool binds(const char *file, const uint64_t (*ranges)[2], size_t count)
                      LIMN_OK);
     limn_arena_close(&arena);
     limn_mark_buffer_free(&assertion);
-    assert_int_equal(out.binding == LIMN_FINDING_GOOD, x.fault == NULL);
-    return out.binding == LIMN_FINDING_GOOD;
+    assert_int_equal(out.binding == LIMN_SEAL_GOOD, x.fault == NULL);
+    return out.binding == LIMN_SEAL_GOOD;
 }
 
 static void exclusions_are_in_order_and_inside(void **state)

@@ -162,9 +162,9 @@ static void every_format_says_its_source(void **state)
             assert_string_equal(found->action, "c2pa.created");
             assert_string_equal(found->generator, "limn 0.1.0");
             assert_string_equal(found->algorithm, "ES256");
-            assert_int_equal(found->binding, LIMN_FINDING_GOOD);
-            assert_int_equal(found->assertions, LIMN_FINDING_GOOD);
-            assert_int_equal(found->signature, LIMN_FINDING_GOOD);
+            assert_int_equal(found->binding, LIMN_SEAL_GOOD);
+            assert_int_equal(found->assertions, LIMN_SEAL_GOOD);
+            assert_int_equal(found->signature, LIMN_SEAL_GOOD);
             assert_int_equal(found->trust, LIMN_TRUST_UNASKED);
             assert_true(found->self_made);
             assert_int_equal(found->manifests, 1);
@@ -395,9 +395,9 @@ static void a_stripped_manifest_is_none(void **state)
     sample_png(&bare, 15, 8, "caBX", file.data + 41, chunk - 12);
     found = verified(&bare);
     assert_string_equal(found->sentence, "broken: the file was changed after it was signed");
-    assert_int_equal(found->signature, LIMN_FINDING_GOOD);
-    assert_int_equal(found->assertions, LIMN_FINDING_GOOD);
-    assert_int_equal(found->binding, LIMN_FINDING_BAD);
+    assert_int_equal(found->signature, LIMN_SEAL_GOOD);
+    assert_int_equal(found->assertions, LIMN_SEAL_GOOD);
+    assert_int_equal(found->binding, LIMN_SEAL_BAD);
     limn_verification_close(&found);
     limn_mark_buffer_free(&bare);
     limn_mark_buffer_free(&file);

@@ -14,11 +14,11 @@ typedef enum limn_verdict {
 } limn_verdict;
 
 /* Whether one thing holds. */
-typedef enum limn_finding {
-    LIMN_FINDING_ABSENT, /* there is none, or it could not be reached */
-    LIMN_FINDING_GOOD,
-    LIMN_FINDING_BAD,
-} limn_finding;
+typedef enum limn_seal {
+    LIMN_SEAL_ABSENT, /* there is none, or it could not be reached */
+    LIMN_SEAL_GOOD,
+    LIMN_SEAL_BAD,
+} limn_seal;
 
 /* Whether the signer is known; by itself no part of the verdict. */
 typedef enum limn_trust {
@@ -35,10 +35,10 @@ typedef struct limn_verification {
     const char *const *lines; /* everything that was found, a sentence each */
     size_t line_count;
 
-    const char *format;      /* "PNG", "JPEG", "WebP", "TIFF" */
-    limn_finding binding;    /* the hash of the file outside of the manifest */
-    limn_finding assertions; /* the hashes of everything that the claim refers to */
-    limn_finding signature;  /* over the claim */
+    const char *format;   /* "PNG", "JPEG", "WebP", "TIFF" */
+    limn_seal binding;    /* the hash of the file outside of the manifest */
+    limn_seal assertions; /* the hashes of everything that the claim refers to */
+    limn_seal signature;  /* over the claim */
     limn_trust trust;
     bool self_made;   /* the certificate says that limn made it for one process */
     size_t manifests; /* in the store; the last one is examined */

@@ -117,11 +117,11 @@ static void report(limn_examination *x, const limn_signature_answer *answer)
     out->issuer = answer->issuer;
     out->self_made = answer->ephemeral;
     if (!answer->valid) {
-        out->signature = LIMN_FINDING_BAD;
+        out->signature = LIMN_SEAL_BAD;
         limn_examination_fault(x, "%s", answer->fault);
         return;
     }
-    out->signature = LIMN_FINDING_GOOD;
+    out->signature = LIMN_SEAL_GOOD;
     limn_examination_say(x, "signature %s valid, by %s", answer->algorithm, answer->subject);
     limn_examination_say(x, "certificate issued by %s, valid %s to %s%s", answer->issuer,
                          answer->not_before, answer->not_after,
@@ -146,7 +146,7 @@ limn_status limn_examine_signature(limn_examination *x, limn_mark_span cose, lim
     limn_status status;
 
     if (!read_sign1(cose, &parts) || !algorithm_of(parts.protected_headers, &algorithm)) {
-        x->out->signature = LIMN_FINDING_BAD;
+        x->out->signature = LIMN_SEAL_BAD;
         limn_examination_fault(x, "the signature is malformed");
         return LIMN_OK;
     }
@@ -203,7 +203,7 @@ limn_status limn_examine_binding(limn_examination *x, limn_mark_span assertion,
     size_t count;
     bool same;
 
-    x->out->binding = LIMN_FINDING_BAD;
+    x->out->binding = LIMN_SEAL_BAD;
     limn_cbor_find_text(assertion, "alg", &algorithm);
     if (!limn_cbor_find_bytes(assertion, "hash", &hash) ||
         !pieces_of(x, assertion, pieces, &count, &excluded)) {
@@ -215,7 +215,7 @@ limn_status limn_examine_binding(limn_examination *x, limn_mark_span assertion,
         limn_examination_fault(x, "the file was changed after it was signed");
         return LIMN_OK;
     }
-    x->out->binding = LIMN_FINDING_GOOD;
+    x->out->binding = LIMN_SEAL_GOOD;
     limn_examination_say(x, "the file is as it was when it was signed");
     if (excluded > x->manifest_place)
         limn_examination_say(x, "%llu bytes outside of the manifest are not covered by its hash",

@@ -223,7 +223,7 @@ static limn_status examine_assertions(limn_examination *x, examined *e, limn_err
             read_action(x, cbor);
     }
     if (!e->count) limn_examination_fault(x, "the claim names no assertion");
-    x->out->assertions = all ? LIMN_FINDING_GOOD : LIMN_FINDING_BAD;
+    x->out->assertions = all ? LIMN_SEAL_GOOD : LIMN_SEAL_BAD;
     return LIMN_OK;
 }
 
