@@ -126,6 +126,79 @@ limn_status limn_bench(const limn_bench_settings *settings, limn_bench_result *r
 /* Prints the plan of the same: step, op, name, shape, layout, implementation, bytes, lifetime. */
 limn_status limn_show_plan(const limn_bench_settings *settings, FILE *to, limn_error *error);
 
+/* ---- Checking a data folder ------------------------------------------------------------------ */
+
+/* Name, word in JSON, what it is about. */
+#define LIMN_FINDINGS(X)                                                                           \
+    X(FOLDERS, "folders", "which folders are read, and how")                                       \
+    X(UNPAIRED, "unpaired", "a picture without a partner of the same name")                        \
+    X(SIZE, "size", "sizes that do not go together")                                               \
+    X(BROKEN, "broken", "a file that cannot be read")                                              \
+    X(SAME, "same", "the same pixels in two files")                                                \
+    X(ALIKE, "alike", "nearly the same picture in train and in val or test")                       \
+    X(FLAT, "flat", "a picture of one colour, which instance norm cannot scale")                   \
+    X(FEW, "few", "too few pictures")                                                              \
+    X(CHANNELS, "channels", "channel counts or depths that are mixed or unusual")
+
+typedef enum limn_finding_kind {
+#define X(name, word, text) LIMN_FINDING_##name,
+    LIMN_FINDINGS(X)
+#undef X
+        LIMN_FINDING_COUNT
+} limn_finding_kind;
+
+/* An error stops a training or spoils its result; a warning may; a note is good to know. */
+typedef enum limn_severity {
+    LIMN_SEVERITY_NOTE,
+    LIMN_SEVERITY_WARNING,
+    LIMN_SEVERITY_ERROR,
+    LIMN_SEVERITY_COUNT
+} limn_severity;
+
+/* The words of both: "flat", "warning". */
+const char *limn_finding_word(limn_finding_kind kind);
+const char *limn_severity_word(limn_severity severity);
+
+typedef struct limn_finding {
+    limn_finding_kind kind;
+    limn_severity severity;
+    const char *sentence;
+    const char *const *files; /* all of them, as paths */
+    size_t file_count;
+} limn_finding;
+
+/* Rows of `limn check`. */
+typedef struct limn_check_settings {
+    int pairing; /* auto, paired, unpaired, plain */
+    int few;     /* fewer training pictures than this are too few */
+    int alike;   /* bits of 64 in which near duplicates may differ; -1: not looked for */
+    int threads; /* that decode; 0: one a core */
+} limn_check_settings;
+const limn_setting *limn_check_rows(void);
+limn_check_settings limn_check_defaults(void);
+
+typedef struct limn_check_summary {
+    const char *pairing;                   /* how the folder was read: "paired" ... */
+    const char *layout;                    /* "train", "trainA + trainB" ... */
+    size_t train, val, test;               /* pairs, plain pictures, or the longer side */
+    size_t files, notes, warnings, errors; /* files looked at; findings by severity */
+} limn_check_summary;
+
+/* Called between files by the caller's own thread, a few times a second; false stops the check. */
+typedef bool (*limn_check_progress)(void *context, size_t done, size_t total);
+
+/* Reads every picture of train, val and test and lists what is wrong.  Close the report with
+ * limn_check_close.  That something was found is no failure; failures (*report is NULL then) are a
+ * folder that is not there, LIMN_NO_MEMORY, and LIMN_STOPPED when progress said so. */
+typedef struct limn_check_report limn_check_report;
+limn_status limn_check_folder(limn_check_report **report, const char *folder,
+                              const limn_check_settings *settings, limn_check_progress progress,
+                              void *context, limn_error *error);
+/* Errors first.  Lent until the report is closed. */
+const limn_finding *limn_check_findings(const limn_check_report *report, size_t *count);
+limn_check_summary limn_check_summarize(const limn_check_report *report);
+void limn_check_close(limn_check_report **report);
+
 #ifdef __cplusplus
 }
 #endif
