@@ -165,6 +165,16 @@ limn_value limn_input_find(const limn_graph *graph, const char *name)
     return -1;
 }
 
+void limn_input_below(limn_graph *graph, limn_value input, int limit)
+{
+    if (input >= 0) graph->values[input].below = limit;
+}
+
+int limn_input_limit(const limn_graph *graph, limn_value input)
+{
+    return input < 0 ? 0 : graph->values[input].below;
+}
+
 limn_value limn_node(limn_graph *graph, const limn_op *op, const char *name, const limn_args *args,
                      const limn_value *inputs, int count)
 {

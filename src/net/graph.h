@@ -44,6 +44,11 @@ limn_value limn_input(limn_graph *graph, const char *name, limn_shape shape);
 limn_value limn_input_at(const limn_graph *graph, int index);
 limn_value limn_input_find(const limn_graph *graph, const char *name);
 
+/* Says that an input holds whole numbers 0 to limit - 1, drawn anew for every step without
+ * repeating one in a row (n, c, 1, 1): positions of patches.  0: not such an input. */
+void limn_input_below(limn_graph *graph, limn_value input, int limit);
+int limn_input_limit(const limn_graph *graph, limn_value input);
+
 /* Adds a node.  name is put after the current scope and is used in messages and in `limn plan`;
  * NULL takes the operation's name.  Returns output 0; the others by limn_output_of. */
 limn_value limn_node(limn_graph *graph, const limn_op *op, const char *name, const limn_args *args,

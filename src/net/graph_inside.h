@@ -13,6 +13,7 @@ typedef struct limn_value_info {
     int output;    /* which of the node's outputs; for gradients 0 */
     int parameter; /* index of the parameter that this is a version of; -1 */
     bool input;
+    int below;    /* input of whole numbers below this; 0: of anything */
     bool float32; /* F32 and plain in every plan: losses, statistics, parameters */
     int like;     /* the gradient of this value: laid out and typed like it; -1 */
     const char *name;

@@ -83,6 +83,7 @@ static void step(limn_graph *g, const limn_recipe_settings *s)
         positions[i] = limn_input(
             g, name,
             (limn_shape){ s->batch, places < s->num_patches ? places : s->num_patches, 1, 1 });
+        limn_input_below(g, positions[i], places);
     }
     d_real = limn_gan_loss(g, s->gan_mode, limn_apply(g, "D", &D, b, NULL), LIMN_REAL,
                            LIMN_FOR_CRITIC);
@@ -118,6 +119,7 @@ const limn_recipe limn_recipe_cut = {
     .does = "from two sets of pictures without pairs, one way",
     .networks = "G F D",
     .generators = "G",
+    .unpaired = true,
     .defaults = &defaults,
     .step = step,
 };

@@ -90,6 +90,7 @@ const limn_recipe limn_recipe_cycle_gan = {
     .does = "from two sets of pictures without pairs, both ways",
     .networks = "G_A G_B D_A D_B",
     .generators = "G_A G_B",
+    .unpaired = true,
     .defaults = &defaults,
     .step = step,
 };

@@ -29,6 +29,7 @@ typedef struct limn_recipe {
     const char *does;
     const char *networks;   /* all that it trains, in the order of their files: "G D" */
     const char *generators; /* those that translate: "G", "G_A G_B" */
+    bool unpaired;          /* A and B are two sets of pictures, not pairs */
     const limn_recipe_settings *defaults;
     /* Writes one training step.  Inputs are named real_A and real_B (and patch_ids_N: F32
      * positions, one row a picture); losses and pictures are reported under the names that people
