@@ -166,21 +166,29 @@ INLINE void halves(const limn_random *random, uint64_t block, uint16_t *out)
         }
 }
 
+/* y (+)= x times 0 or factor, by the bits of each element. */
+INLINE void drop(int type, void *y, const void *x, size_t count, const uint16_t *bits,
+                 const limn_dropout *dropout, bool accumulate)
+{
+    const uint32_t limit = dropout->limit;
+    const float factor = dropout->factor;
+
+    INDEPENDENT
+    for (size_t i = 0; i < count; i++)
+        give(type, y, i, (bits[i] >= limit ? factor : 0) * get(type, x, i), accumulate);
+}
+
 INLINE void dropout_body(int type, void *y, const void *x, size_t count, uint64_t first,
                          const limn_dropout *dropout, bool accumulate)
 {
     uint16_t bits[BLOCKS * 8];
-    float factor = dropout->factor;
 
     for (size_t at = 0, n; at < count; at += n) {
         size_t skip = (first + at) % 8;
 
         n = count - at < BLOCKS * 8 - skip ? count - at : BLOCKS * 8 - skip;
         halves(&dropout->random, (first + at) / 8, bits);
-        INDEPENDENT
-        for (size_t i = 0; i < n; i++)
-            give(type, y, at + i,
-                 bits[skip + i] >= dropout->limit ? factor * get(type, x, at + i) : 0, accumulate);
+        drop(type, into(type, y, at), from(type, x, at), n, bits + skip, dropout, accumulate);
     }
 }
 
@@ -200,22 +208,18 @@ INLINE void dropout_block16_body(int type, void *y, const void *x, size_t pixels
 {
     uint64_t index[BLOCKS];
     uint32_t words[4][BLOCKS];
-    float factor = dropout->factor;
+    uint16_t bits[8 * BLOCKS];
 
     for (size_t p = 0; p < pixels; p += 8) {
         for (size_t k = 0; k < BLOCKS; k++) index[k] = (first + k * plane + p) / 8;
         philox(&dropout->random, index, words);
-        for (size_t j = 0; j < 8; j++) {
-            size_t at = (p + j) * 16;
-
-            INDEPENDENT
-            for (size_t k = 0; k < 16; k++)
-                give(type, y, at + k,
-                     (words[j / 2][k] >> (j % 2 * 16) & 0xffff) >= dropout->limit
-                         ? factor * get(type, x, at + k)
-                         : 0,
-                     accumulate);
-        }
+        for (size_t w = 0; w < 4; w++)
+            for (size_t k = 0; k < BLOCKS; k++) {
+                bits[w * 2 * BLOCKS + k] = (uint16_t)words[w][k];
+                bits[(w * 2 + 1) * BLOCKS + k] = (uint16_t)(words[w][k] >> 16);
+            }
+        drop(type, into(type, y, p * BLOCKS), from(type, x, p * BLOCKS), 8 * BLOCKS, bits, dropout,
+             accumulate);
     }
 }
 
