@@ -9,10 +9,10 @@
  * recordings by up to 13 % of the change (losses: 7e-4).  So the tolerance is measured, tensor by
  * tensor: limn runs the same steps again from weights that are changed by one part in a million,
  * which is what float32 sums leave open in a gradient, and a difference of LEEWAY times what that
- * moves is allowed where it is more than the 1e-3 that holds everywhere else.  A difference of half
- * the change is never allowed, nor is a mistake hidden: the losses of the second step hang on every
- * gradient of the first, and there the spread is far below 1e-3; test_first_step compares all first
- * gradients themselves. */
+ * moves is allowed where it is more than the 1e-3 that holds everywhere else.  A difference as
+ * large as the change is never allowed, nor is a mistake hidden: the losses of the second step hang
+ * on every gradient of the first, and there the spread is far below 1e-3; test_first_step compares
+ * all first gradients themselves. */
 #include "base/random.h"
 #include "numbers.h"
 #include "numbers_misread.h"

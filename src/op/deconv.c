@@ -10,6 +10,7 @@
  * would have rounded down to h.  The fast path applies the activation (TAIL), no residual. */
 #include "op/convolution.h"
 #include "op/shapes.h"
+#include "op/subpixel.h"
 
 #include <limits.h>
 
@@ -75,6 +76,8 @@ static void backward(const limn_call *call)
 
 static limn_status prepare(limn_call *call, limn_arena *arena, limn_error *error)
 {
+    if (!call->backward && limn_subpixel_fits(call))
+        return limn_subpixel_prepare(call, arena, error);
     return limn_convolution_prepare(call, call->args, true, arena, error);
 }
 

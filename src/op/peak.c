@@ -15,41 +15,64 @@
 
 enum { CHAINS = 12, TURNS = 200000, TRIALS = 5 };
 
+/* Written out: a loop over an array of chains would go through memory. */
+#define EACH(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
+
 static volatile float sink[LIMN_PARTS_MAX];
 
 #if defined(__x86_64__)
 __attribute__((target("avx512f"))) static float fma_avx512(void)
 {
-    __m512 chain[CHAINS], a = _mm512_set1_ps(1.0000001f), b = _mm512_set1_ps(1e-9f);
-
-    for (int i = 0; i < CHAINS; i++) chain[i] = _mm512_set1_ps((float)i);
-    for (int t = 0; t < TURNS; t++)
-        for (int i = 0; i < CHAINS; i++) chain[i] = _mm512_fmadd_ps(chain[i], a, b);
-    for (int i = 1; i < CHAINS; i++) chain[0] = _mm512_add_ps(chain[0], chain[i]);
-    return _mm512_reduce_add_ps(chain[0]);
+    __m512 a = _mm512_set1_ps(1.0000001f), b = _mm512_set1_ps(1e-9f);
+#define X(i) __m512 chain##i = _mm512_set1_ps((float)i);
+    EACH(X)
+#undef X
+    for (int t = 0; t < TURNS; t++) {
+#define X(i) chain##i = _mm512_fmadd_ps(chain##i, a, b);
+        EACH(X)
+#undef X
+    }
+#define X(i)                                                                                       \
+    if (i) chain0 = _mm512_add_ps(chain0, chain##i);
+    EACH(X)
+#undef X
+    return _mm512_reduce_add_ps(chain0);
 }
 
 __attribute__((target("avx2,fma"))) static float fma_avx2(void)
 {
-    __m256 chain[CHAINS], a = _mm256_set1_ps(1.0000001f), b = _mm256_set1_ps(1e-9f);
-
-    for (int i = 0; i < CHAINS; i++) chain[i] = _mm256_set1_ps((float)i);
-    for (int t = 0; t < TURNS; t++)
-        for (int i = 0; i < CHAINS; i++) chain[i] = _mm256_fmadd_ps(chain[i], a, b);
-    for (int i = 1; i < CHAINS; i++) chain[0] = _mm256_add_ps(chain[0], chain[i]);
-    return _mm256_cvtss_f32(chain[0]);
+    __m256 a = _mm256_set1_ps(1.0000001f), b = _mm256_set1_ps(1e-9f);
+#define X(i) __m256 chain##i = _mm256_set1_ps((float)i);
+    EACH(X)
+#undef X
+    for (int t = 0; t < TURNS; t++) {
+#define X(i) chain##i = _mm256_fmadd_ps(chain##i, a, b);
+        EACH(X)
+#undef X
+    }
+#define X(i)                                                                                       \
+    if (i) chain0 = _mm256_add_ps(chain0, chain##i);
+    EACH(X)
+#undef X
+    return _mm256_cvtss_f32(chain0);
 }
 
 __attribute__((target("avx512f,avx512bw,avx512bf16"))) static float dot_bf16(void)
 {
-    __m512 chain[CHAINS];
     __m512bh a = (__m512bh)_mm512_set1_epi16(0x3f80), b = (__m512bh)_mm512_set1_epi16(0x3c00);
-
-    for (int i = 0; i < CHAINS; i++) chain[i] = _mm512_set1_ps((float)i);
-    for (int t = 0; t < TURNS; t++)
-        for (int i = 0; i < CHAINS; i++) chain[i] = _mm512_dpbf16_ps(chain[i], a, b);
-    for (int i = 1; i < CHAINS; i++) chain[0] = _mm512_add_ps(chain[0], chain[i]);
-    return _mm512_reduce_add_ps(chain[0]);
+#define X(i) __m512 chain##i = _mm512_set1_ps((float)i);
+    EACH(X)
+#undef X
+    for (int t = 0; t < TURNS; t++) {
+#define X(i) chain##i = _mm512_dpbf16_ps(chain##i, a, b);
+        EACH(X)
+#undef X
+    }
+#define X(i)                                                                                       \
+    if (i) chain0 = _mm512_add_ps(chain0, chain##i);
+    EACH(X)
+#undef X
+    return _mm512_reduce_add_ps(chain0);
 }
 #endif
 
