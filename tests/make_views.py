@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures and what the screen has to see of them, for tests/test_screen.c.
+"""Pictures and what the screen has to see of them, for tests/test_view.c.
 
     make_views.py make DIR
 
