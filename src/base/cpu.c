@@ -55,6 +55,19 @@ bool limn_cpu_has_bf16(void)
 #endif
 }
 
+bool limn_cpu_bf16_pays(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    unsigned a = 0, b = 0, c = 0, d = 0;
+
+    if (!limn_cpu_has_bf16()) return false;
+    if (__builtin_cpu_is("amd")) return true;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1); /* AMX-BF16 */
+#else
+    return false;
+#endif
+}
+
 /* The compilers in use know no name for it: leaf 7, EBX, bit 29.  Kept, because a virtual machine
  * answers the question slowly. */
 bool limn_cpu_has_sha(void)

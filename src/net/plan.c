@@ -10,7 +10,7 @@ limn_compute limn_compute_resolve(limn_compute compute)
 {
     if (compute != LIMN_COMPUTE_AUTO) return compute;
     if (limn_dnn_start(NULL)) return LIMN_COMPUTE_PLAIN;
-    return limn_cpu_has_bf16() ? LIMN_COMPUTE_BF16 : LIMN_COMPUTE_FP32;
+    return limn_cpu_bf16_pays() ? LIMN_COMPUTE_BF16 : LIMN_COMPUTE_FP32;
 }
 
 const char *limn_compute_name(limn_compute compute)

@@ -18,8 +18,8 @@ typedef enum limn_compute {
     LIMN_COMPUTE_AUTO,
 } limn_compute;
 
-/* AUTO resolved for this machine: bf16 only where the processor has native bf16 instructions; plain
- * where limn was built without oneDNN. */
+/* AUTO resolved for this machine: bf16 only where the processor has native bf16 instructions that
+ * are faster than float32; plain where limn was built without oneDNN. */
 limn_compute limn_compute_resolve(limn_compute compute);
 const char *limn_compute_name(limn_compute compute);
 
