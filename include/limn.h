@@ -199,6 +199,39 @@ const limn_finding *limn_check_findings(const limn_check_report *report, size_t 
 limn_check_summary limn_check_summarize(const limn_check_report *report);
 void limn_check_close(limn_check_report **report);
 
+/* ---- Models from and to elsewhere ------------------------------------------------------------ */
+
+/* What a person says where a checkpoint of another project does not; {0} says nothing. */
+typedef struct limn_import_settings {
+    const char *part;      /* which network, where a file holds several; NULL */
+    const char *net;       /* --netG: must be what the file holds; NULL */
+    int norm;              /* row norm: auto, batch, instance, none */
+    int dropout;           /* row dropout: auto, yes, no */
+    bool eval;             /* batch norm runs with the running statistics, not the picture's own */
+    const char *direction; /* AtoB, BtoA; NULL: not known */
+    const char *title, *licence, *attribution; /* for the model's card; NULL */
+} limn_import_settings;
+
+/* The rows of that struct. */
+const limn_setting *limn_import_rows(void);
+
+/* Makes a model file of a checkpoint: .pth of any age (never executing anything) or safetensors, of
+ * pytorch-CycleGAN-and-pix2pix or CUT.  SETTING where the file leaves two possibilities (the
+ * sentence names the setting), FORMAT where it holds no network that limn has.  `to` is whole or
+ * absent. */
+limn_status limn_import(const char *from, const char *to, const limn_import_settings *settings,
+                        limn_error *error);
+
+/* Writes the network that translates (or the named one; NULL) as ONNX, opset 17: input "input",
+ * output "output", NCHW in [-1, 1], any batch, height and width (multiples of what the network
+ * needs), computing what translating computes.  The card goes along as metadata. */
+limn_status limn_export(const char *model, const char *to, const char *network, limn_error *error);
+
+/* Prints what a file is, what it expects and where it came from: a model or checkpoint of limn, a
+ * checkpoint of another project.  json: one object.  An unreadable file is an error; a readable one
+ * that limn cannot run is not, the reason is printed. */
+limn_status limn_info(const char *path, bool json, FILE *to, limn_error *error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -20,6 +20,12 @@ static const limn_cli_command commands[] = {
       limn_cli_bench_rows, limn_cli_bench },
     { "plan", "show how a training step or an inference is computed", limn_cli_bench_usage,
       limn_cli_bench_rows, limn_cli_plan },
+    { "import", "make a model of what another project saved", limn_cli_import_usage,
+      limn_cli_import_rows, limn_cli_import },
+    { "export", "write a model as ONNX", limn_cli_export_usage, limn_cli_export_rows,
+      limn_cli_export },
+    { "info", "say what a model or checkpoint is and what it expects", limn_cli_info_usage,
+      limn_cli_info_rows, limn_cli_info },
     { "help", "list the commands, or explain one", "[COMMAND]", NULL, help },
     { "version", "say which version this is", "", NULL, version },
 };

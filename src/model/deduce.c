@@ -89,6 +89,7 @@ static limn_status deduce_norm(limn_deduced *out, limn_file_layout *file, const 
                          "%s: --norm %s does not fit: the file has %s norm; leave the setting out",
                          s->file, wish, clear ? out->norm : "batch or instance");
     if (!clear) out->norm = !strcmp(wish, "batch") ? "batch" : "instance";
+    out->bias = file->bias;
     out->statistics = !strcmp(out->norm, "batch") && file->statistics;
     out->stale = file->statistics && !out->statistics;
     return LIMN_OK;

@@ -67,6 +67,7 @@ typedef struct limn_deduced {
     int input_nc, output_nc;
     const char *norm;             /* "batch", "instance" or "none" */
     bool affine;                  /* the norm has weights: batch always, instance in 2017 */
+    bool bias;                    /* convolutions in front of a norm have a bias */
     bool statistics;              /* batch norm's running statistics are in the file */
     bool stale;                   /* statistics of instance norm were left out */
     int dropout;                  /* 0, 1, or -1: not visible */

@@ -39,6 +39,12 @@ const limn_setting limn_network_rows[] = {
         "batch norm translates with the picture's own statistics, not the running ones"),
     ROW(antialias, "antialias", FLAG, 0, 0, NULL, "halves by blurring"),
     ROW(antialias_up, "antialias-up", FLAG, 0, 0, NULL, "doubles by blurring"),
+    ROW(affine, "affine", FLAG, 0, 0, NULL, "instance norm has weights"),
+    ROW(bias, "bias", FLAG, 0, 0, NULL, "convolutions have a bias also where batch norm follows"),
+    ROW(zero_padding, "zero-padding", FLAG, 0, 0, NULL,
+        "zeros around a ResNet's outer convolutions"),
+    ROW(zero_block_padding, "zero-block-padding", FLAG, 0, 0, NULL,
+        "zeros inside a ResNet's blocks"),
     { 0 },
 };
 

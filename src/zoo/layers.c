@@ -83,7 +83,7 @@ limn_value limn_layer_dense(const limn_build *b, const char *layer, limn_value x
 
 bool limn_layer_bias(const limn_build *b)
 {
-    return b->network->norm != LIMN_NORM_BATCH;
+    return b->network->norm != LIMN_NORM_BATCH || b->network->bias;
 }
 
 /* Batch norm: training updates the running statistics; translating uses them, or the picture's own
@@ -113,9 +113,17 @@ static limn_value batch_norm(const limn_build *b, const char *layer, limn_value 
 
 limn_value limn_layer_norm(const limn_build *b, const char *layer, limn_value x)
 {
+    int c = limn_shape_of(b->graph, x).c;
+    limn_value inputs[3] = { x, -1, -1 };
+
     if (b->network->norm == LIMN_NORM_BATCH) return batch_norm(b, layer, x);
     if (b->network->norm == LIMN_NORM_NONE) return x;
-    return limn_node(b->graph, &limn_op_instancenorm, layer, &(limn_args){ .eps = 1e-5f }, &x, 1);
+    if (b->network->affine) {
+        inputs[1] = vector(b, layer, "weight", c, LIMN_PARAMETER_VECTOR, LIMN_INITIAL_NORMAL_ONE);
+        inputs[2] = vector(b, layer, "bias", c, LIMN_PARAMETER_VECTOR, LIMN_INITIAL_ZERO);
+    }
+    return limn_node(b->graph, &limn_op_instancenorm, layer, &(limn_args){ .eps = 1e-5f }, inputs,
+                     b->network->affine ? 3 : 1);
 }
 
 limn_value limn_layer_leaky(const limn_build *b, limn_value x)
@@ -137,13 +145,15 @@ limn_value limn_layer_dropout(const limn_build *b, limn_value x)
 {
     limn_args args = { .probability = 0.5f, .training = true };
 
-    if (!b->network->dropout || !limn_graph_is_training(b->graph)) return x;
+    if (!b->network->dropout) return x;
+    if (!limn_graph_is_training(b->graph) && !b->network->dropout_stays) return x;
     args.stream = limn_graph_stream(b->graph);
     return simple(b, &limn_op_dropout, x, args);
 }
 
 limn_value limn_layer_reflect(const limn_build *b, limn_value x, int pad)
 {
+    if (!pad) return x;
     return simple(b, &limn_op_pad, x,
                   (limn_args){ .mode = LIMN_PAD_REFLECT,
                                .pad_top = pad,

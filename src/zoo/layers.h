@@ -31,6 +31,7 @@ limn_value limn_layer_relu(const limn_build *b, limn_value x);
 limn_value limn_layer_tanh(const limn_build *b, limn_value x);
 /* Dropout of one half while training, when the network has it. */
 limn_value limn_layer_dropout(const limn_build *b, limn_value x);
+/* x itself when pad is 0. */
 limn_value limn_layer_reflect(const limn_build *b, limn_value x, int pad);
 limn_value limn_layer_concat(const limn_build *b, limn_value first, limn_value second);
 limn_value limn_layer_add(const limn_build *b, limn_value first, limn_value second);

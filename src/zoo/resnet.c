@@ -41,19 +41,19 @@ static limn_value norm_relu(sequence *s, limn_value x)
 static limn_value residual(sequence *s, limn_value x)
 {
     const limn_build *b = s->b;
-    int c = limn_shape_of(b->graph, x).c, at = 1;
+    int c = limn_shape_of(b->graph, x).c, at = 1, zeros = b->network->zero_block_padding;
     bool bias = limn_layer_bias(b);
-    limn_value inner = limn_layer_reflect(b, x, 1);
+    limn_value inner = limn_layer_reflect(b, x, 1 - zeros);
     char path[64], text[LIMN_LAYER_NAME];
 
     snprintf(path, sizeof path, "model.%d.conv_block", s->index);
-    inner = limn_layer_conv(b, limn_layer_name(text, path, at), inner, c, 3, 1, 0, bias);
+    inner = limn_layer_conv(b, limn_layer_name(text, path, at), inner, c, 3, 1, zeros, bias);
     inner = limn_layer_norm(b, limn_layer_name(text, path, at + 1), inner);
     inner = limn_layer_relu(b, inner);
     inner = limn_layer_dropout(b, inner);
     at += 4 + b->network->dropout; /* dropout has a number also where it does nothing */
-    inner = limn_layer_reflect(b, inner, 1);
-    inner = limn_layer_conv(b, limn_layer_name(text, path, at), inner, c, 3, 1, 0, bias);
+    inner = limn_layer_reflect(b, inner, 1 - zeros);
+    inner = limn_layer_conv(b, limn_layer_name(text, path, at), inner, c, 3, 1, zeros, bias);
     inner = limn_layer_norm(b, limn_layer_name(text, path, at + 1), inner);
     return done(s, limn_layer_add(b, x, inner), 0);
 }
@@ -61,14 +61,14 @@ static limn_value residual(sequence *s, limn_value x)
 limn_value limn_resnet(const limn_build *b, int blocks, limn_value x, const limn_taps *taps)
 {
     sequence s = { .b = b, .taps = taps };
-    int filters = b->network->filters;
+    int filters = b->network->filters, zeros = b->network->zero_padding ? 3 : 0;
     bool bias = limn_layer_bias(b);
 
     if (blocks < 1 || blocks > 64)
         return limn_graph_fail(b->graph, LIMN_SETTING, "%s: a ResNet has 1 to 64 blocks",
                                b->network->net);
-    x = done(&s, limn_layer_reflect(b, x, 3), 0);
-    x = done(&s, limn_layer_conv(b, layer(&s), x, filters, 7, 1, 0, bias), 0);
+    x = done(&s, limn_layer_reflect(b, x, 3 - zeros), 0); /* has a number also where it is not */
+    x = done(&s, limn_layer_conv(b, layer(&s), x, filters, 7, 1, zeros, bias), 0);
     x = norm_relu(&s, x);
     for (int k = 2; k <= 4; k *= 2) {
         x = done(&s,
@@ -88,7 +88,7 @@ limn_value limn_resnet(const limn_build *b, int blocks, limn_value x, const limn
         }
         x = norm_relu(&s, x);
     }
-    x = done(&s, limn_layer_reflect(b, x, 3), 0);
-    x = done(&s, limn_layer_conv(b, layer(&s), x, b->network->output_nc, 7, 1, 0, true), 0);
+    x = done(&s, limn_layer_reflect(b, x, 3 - zeros), 0);
+    x = done(&s, limn_layer_conv(b, layer(&s), x, b->network->output_nc, 7, 1, zeros, true), 0);
     return done(&s, limn_layer_tanh(b, x), 0);
 }

@@ -20,8 +20,13 @@ typedef struct limn_network {
     int layers;              /* n_layers_D, of "n_layers" */
     limn_norm norm;
     bool dropout;
+    bool dropout_stays;      /* also when not training: variants of one picture */
     bool picture_statistics; /* batch norm uses the picture's own statistics when not training */
     bool antialias, antialias_up; /* blur-pool down and up, as CUT's networks do by default */
+    /* What checkpoints of 2017 have: instance norm with weights, a bias also where batch norm
+     * follows, zeros in place of reflection around a ResNet's 7x7 convolutions and in its blocks.
+     */
+    bool affine, bias, zero_padding, zero_block_padding;
 } limn_network;
 
 /* Features inside a generator: after module layers[i] of PyTorch's Sequential (ResNets; as seen by

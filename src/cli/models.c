@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * limn import, limn export and limn info. */
+#include "cli.h"
+
+#include <stddef.h>
+#include <string.h>
+
+const char limn_cli_import_usage[] = "FILE -o MODEL [SETTINGS]";
+const char limn_cli_export_usage[] = "MODEL -o FILE.onnx [SETTINGS]";
+const char limn_cli_info_usage[] = "FILE... [--json]";
+
+typedef struct own {
+    const char *output, *network;
+    bool json;
+} own;
+
+#define OUTPUT(says)                                                                               \
+    {                                                                                              \
+        .name = "output", .kind = LIMN_SETTING_TEXT, .offset = offsetof(own, output),              \
+        .aliases = "out", .help = says                                                             \
+    }
+
+static const limn_setting import_rows[] = { OUTPUT("the model file to write; also -o"), { 0 } };
+static const limn_setting export_rows[] = {
+    OUTPUT("the ONNX file to write; also -o"),
+    { .name = "network",
+      .kind = LIMN_SETTING_TEXT,
+      .offset = offsetof(own, network),
+      .help = "which network, where the model has several (CycleGAN: G_A, G_B)" },
+    { 0 },
+};
+static const limn_setting info_rows[] = {
+    { .name = "json",
+      .kind = LIMN_SETTING_FLAG,
+      .offset = offsetof(own, json),
+      .help = "print one JSON object a file" },
+    { 0 },
+};
+
+static limn_status print_rows(FILE *to, const limn_setting *rows, const void *defaults)
+{
+    limn_settings_print(to, rows, defaults);
+    return LIMN_OK;
+}
+
+limn_status limn_cli_import_rows(FILE *to)
+{
+    static const limn_import_settings nothing;
+
+    fputc('\n', to);
+    print_rows(to, import_rows, &(own){ 0 });
+    return print_rows(to, limn_import_rows(), &nothing);
+}
+
+limn_status limn_cli_export_rows(FILE *to)
+{
+    fputc('\n', to);
+    return print_rows(to, export_rows, &(own){ 0 });
+}
+
+limn_status limn_cli_info_rows(FILE *to)
+{
+    fputc('\n', to);
+    return print_rows(to, info_rows, &(own){ 0 });
+}
+
+/* Settings, then exactly one name, and -o. */
+static limn_status read_one(const limn_cli_table *tables, const own *o, const char *usage, int argc,
+                            char **argv, limn_error *error)
+{
+    static char output[] = "--output";
+    limn_status status;
+
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (!strcmp(argv[i], "-o")) argv[i] = output;
+    status = limn_cli_read(tables, &argc, argv, error);
+    if (status) return status;
+    if (argc != 2 || !o->output)
+        return limn_cli_fail(error, LIMN_SETTING, "%s: limn %s %s",
+                             argc < 2   ? "say which file"
+                             : argc > 2 ? "one file at a time"
+                                        : "say where to with -o",
+                             argv[0], usage);
+    return LIMN_OK;
+}
+
+limn_status limn_cli_import(int argc, char **argv, limn_error *error)
+{
+    limn_import_settings settings = { 0 };
+    own o = { 0 };
+    limn_cli_table tables[] = { { limn_import_rows(), &settings },
+                                { import_rows, &o },
+                                { NULL, NULL } };
+    limn_status status = read_one(tables, &o, limn_cli_import_usage, argc, argv, error);
+
+    return status ? status : limn_import(argv[1], o.output, &settings, error);
+}
+
+limn_status limn_cli_export(int argc, char **argv, limn_error *error)
+{
+    own o = { 0 };
+    limn_cli_table tables[] = { { export_rows, &o }, { NULL, NULL } };
+    limn_status status = read_one(tables, &o, limn_cli_export_usage, argc, argv, error);
+
+    return status ? status : limn_export(argv[1], o.output, o.network, error);
+}
+
+limn_status limn_cli_info(int argc, char **argv, limn_error *error)
+{
+    own o = { 0 };
+    limn_cli_table tables[] = { { info_rows, &o }, { NULL, NULL } };
+    limn_status status = limn_cli_read(tables, &argc, argv, error);
+
+    if (!status && argc < 2)
+        status = limn_cli_fail(error, LIMN_SETTING, "say which file: limn info %s",
+                               limn_cli_info_usage);
+    for (int i = 1; i < argc && !status; i++) {
+        if (i > 1 && !o.json) putchar('\n');
+        status = limn_info(argv[i], o.json, stdout, error);
+    }
+    return status;
+}

@@ -1,0 +1,301 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Models in and out, against PyTorch and onnxruntime.
+
+    check_models.py import LIMN RUN_MODEL     checkpoints that PyTorch saves here, new and legacy form:
+                                              `limn import`, run, compare with PyTorch's own output
+    check_models.py export LIMN RUN_MODEL     `limn export`, onnx's checker, and onnxruntime-node's
+                                              output compared with limn's at two sizes and batch 2
+
+For every netG of pytorch-CycleGAN-and-pix2pix and CUT, batch and instance norm, with and without
+dropout, 1 to 3 channels; and what older versions of those projects saved.  Weights are random and
+scaled so that outputs fill [-1, 1]: a mix-up shows.  Needs Debian's python3-torch and python3-onnx;
+onnxruntime is skipped where tools/setup_onnxruntime.sh has not put it.
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import torch
+
+from torch_networks import randomise, resnet, unet
+
+PART, LIMN, RUN_MODEL = sys.argv[1:4]
+HERE = os.path.dirname(os.path.abspath(__file__))
+FOLDER = os.environ.get("LIMN_ONNXRUNTIME") or os.path.join(
+    os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "limn/onnxruntime")
+ran = failed = skipped = 0
+
+
+def report(name, fault):
+    global ran, failed
+    ran += 1
+    if fault:
+        failed += 1
+        print(f"[  FAILED  ] {name}: {fault}")
+
+
+class Case:
+    def __init__(self, name, net, multiple, cin, settings=(), running=False, drop=False, sizes=None):
+        self.name, self.net, self.cin, self.settings, self.running = name, net, cin, settings, running
+        m = multiple
+        self.sizes = sizes or ([(m, m), (m, 2 * m)] if m > 4 else [(32, 32), (24, 44)])
+
+
+def cases():
+    """Nothing is built before it is asked for."""
+    some = 0
+    for net, make in (("unet_128", lambda *a: unet(7, *a)), ("unet_256", lambda *a: unet(8, *a)),
+                      ("resnet_6blocks", lambda *a: resnet(6, *a)),
+                      ("resnet_9blocks", lambda *a: resnet(9, *a))):
+        for norm in ("batch", "instance"):
+            for drop in (False, True):
+                for running in ((False, True) if norm == "batch" else (False,)):
+                    cin, cout = ((3, 3), (1, 3), (3, 1), (2, 1))[some % 4]
+                    some += 1
+                    yield Case(f"{net} {norm} {'dropout ' if drop else ''}{cin}->{cout}{' --eval' if running else ''}",
+                               make(3, norm, cin, cout, drop), int(net[5:]) if net[0] == "u" else 4, cin,
+                               ("--eval",) if running else (), running)
+    for down in (False, True):
+        for up in (False, True):
+            yield Case(f"CUT antialias {down} {up}", resnet(6, 3, "instance", 3, 3, False, "new", down, up), 4, 3)
+    yield Case("CUT batch dropout", resnet(4, 4, "batch", 3, 3, True, "new", True, True), 4, 3)
+    yield Case("no norm", resnet(4, 4, "none"), 4, 3)
+    yield Case("no norm, unet_32", unet(5, 4, "none"), 32, 3)
+    yield Case("stale statistics", resnet(6, 3, "instance", era="stale"), 4, 3)
+    yield Case("2017 instance", resnet(6, 3, "instance", era="2017"), 4, 3, ("--norm", "instance"))
+    yield Case("2017 batch dropout", resnet(6, 3, "batch", drop=True, era="2017"), 4, 3, ("--norm", "batch"))
+    yield Case("2017 batch --eval", resnet(6, 3, "batch", era="2017"), 4, 3, ("--norm=batch", "--eval"), True)
+    yield Case("2017 U-Net batch", unet(7, 3, "batch", era="2017"), 128, 3, ("--norm", "batch"))
+    yield Case("2017 U-Net instance", unet(7, 3, "instance", era="2017"), 128, 3, ("--norm", "instance"))
+    yield Case("resnet_9blocks ngf 64", resnet(9, 64, "instance"), 4, 3, sizes=[(32, 32), (24, 44)])
+    yield Case("unet_256 ngf 64", unet(8, 64, "batch", drop=True), 256, 3, sizes=[(256, 256)])
+
+
+def spread(net):
+    """Weights whose size keeps that of what passes through."""
+    for t in net.state_dict().values():
+        if t.dim() == 4 and t.shape[1] > 1:
+            fan = t.shape[1] * t.shape[2] * t.shape[3]
+            t.mul_(1.4 / (.02 * fan ** .5))
+
+
+def expected(net, x, running):
+    """The project's test without --eval: training mode; here without the noise of dropout."""
+    net.train(not running)
+    for m in net.modules():
+        if isinstance(m, torch.nn.Dropout):
+            m.eval()
+        if running and isinstance(m, torch.nn.InstanceNorm2d):
+            m.train()
+    with torch.no_grad():
+        return net(x).numpy()
+
+
+def limn(*words):
+    done = subprocess.run([LIMN, *words], capture_output=True, text=True)
+    return done.stdout, (done.stderr or f"exit code {done.returncode}") if done.returncode else None
+
+
+def run_model(model, x, work):
+    """(output, highest resident memory in MiB)"""
+    x.tofile(f"{work}/in")
+    n, _, h, w = x.shape
+    done = subprocess.run([RUN_MODEL, model, f"{work}/in", f"{work}/out", str(n), str(h), str(w)],
+                          capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return np.fromfile(f"{work}/out", np.float32).reshape(n, -1, h, w), int(done.stdout) / 1024
+
+
+def difference(got, want):
+    if got.shape != want.shape:
+        return f"shape {got.shape} and not {want.shape}"
+    if want.std() < .03:
+        return f"the outputs hardly differ (deviation {want.std():.3f}), so this would test nothing"
+    off = np.abs(got - want)
+    levels = np.abs(np.rint((got + 1) * 127.5) - np.rint((want + 1) * 127.5)).max()
+    if not (off <= 1e-4 * (1 + np.abs(want))).all() or levels > 1:
+        return f"off by {off.max():.2e}, {levels:.0f} levels of 255"
+    return None
+
+
+def picture(case, size, n, seed):
+    make = torch.Generator().manual_seed(seed)
+    return (torch.rand(n, case.cin, *size, generator=make) * 2 - 1).numpy()
+
+
+def settle(case):
+    """Running statistics like those of training, and not quite those of any picture."""
+    for m in case.net.modules():
+        if isinstance(m, torch.nn.BatchNorm2d):
+            m.momentum = .9
+    expected(case.net, torch.from_numpy(picture(case, case.sizes[0], 2, 5)), False)
+
+
+def build(case, seed, work):
+    """Saves the case in both forms."""
+    randomise(case.net, seed)
+    spread(case.net)
+    if case.running:
+        settle(case)
+    state = case.net.state_dict()
+    torch.save(state, f"{work}/new_net_G.pth")
+    if "ngf 64" not in case.name:
+        torch.save(state, f"{work}/old_net_G.pth", _use_new_zipfile_serialization=False)
+
+
+def check_import(case, work):
+    model = f"{work}/model.safetensors"
+    _, fault = limn("import", f"{work}/new_net_G.pth", "-o", model, *case.settings)
+    if fault:
+        return fault
+    about, fault = limn("info", "--json", model)
+    if fault:
+        return fault
+    about = json.loads(about)
+    if not about["weights intact"]:
+        return "its weights are not what their digest says"
+    norm = about["networks"]["G"]["norm in use"]
+    if "batch" in norm and ("running" in norm) != case.running:
+        return f"info says {norm}"
+    if os.path.exists(f"{work}/old_net_G.pth"):
+        _, fault = limn("import", f"{work}/old_net_G.pth", "-o", f"{work}/old.safetensors", *case.settings)
+        if fault:
+            return "legacy form: " + fault
+        if json.loads(limn("info", "--json", f"{work}/old.safetensors")[0])["weights sha256"] != about["weights sha256"]:
+            return "the legacy form gives other weights"
+    for size in case.sizes:
+        x = picture(case, size, 1, 7)
+        want = expected(case.net, torch.from_numpy(x), case.running)
+        got, mib = run_model(model, x, work)
+        fault = difference(got, want)
+        if fault:
+            return f"{size[0]}x{size[1]}: {fault}"
+        if mib > 320 and "unet_256 ngf 64" in case.name and "LIMN_SANITIZED" not in os.environ:
+            return f"takes {mib:.0f} MiB; 320 are allowed"
+    return None
+
+
+def check_back(work):
+    """The five lines of docs/models.md: PyTorch takes the model file as it is."""
+    with open(f"{work}/model.safetensors", "rb") as f:
+        head = json.loads(f.read(int.from_bytes(f.read(8), "little")))
+        data = f.read()
+    kinds = {"F32": torch.float32, "I64": torch.int64}
+    return {k: torch.frombuffer(bytearray(data[slice(*v["data_offsets"])]), dtype=kinds[v["dtype"]]).reshape(v["shape"])
+            for k, v in head.items() if k != "__metadata__"}
+
+
+def run_import(work):
+    for seed, case in enumerate(cases()):
+        build(case, seed, work)
+        report(case.name, check_import(case, work))
+        if case.name.startswith(("unet_128 batch 3", "resnet_6blocks instance dropout")):
+            state = {k: v.clone() for k, v in torch.load(f"{work}/new_net_G.pth").items()}
+            loaded = check_back(work)
+            fresh = type(case.net)(case.net.model)
+            fault = None
+            try:
+                fresh.load_state_dict(loaded)
+            except RuntimeError as e:
+                fault = str(e)
+            if not fault and any(not torch.equal(state[k], loaded[k]) for k in state if "num_batches" not in k):
+                fault = "other weights"
+            report(case.name + " back in PyTorch", fault)
+        for name in os.listdir(work):
+            os.unlink(f"{work}/{name}")
+    refusals(work)
+
+
+def refusals(work):
+    """A sentence, and no file."""
+    state = randomise(unet(7, 2, "batch"), 1).state_dict()
+    torch.save({"G": state, "D": state}, f"{work}/two.pth")
+    torch.save({k: v for k, v in state.items() if "model.1.model.3." not in k}, f"{work}/part.pth")
+    torch.save({k: v * float("nan") for k, v in state.items()}, f"{work}/nan.pth")
+    torch.save(randomise(resnet(6, 2, "batch", era="2017"), 1).state_dict(), f"{work}/old.pth")
+    torch.save({k: v for k, v in state.items() if ".running_" not in k and "num_batches" not in k}, f"{work}/bare.pth")
+    with open(f"{work}/text.pth", "w") as f:
+        f.write("<html>404</html>")
+    for name, words, settings in (
+            ("two", ("--part", "'G'", "'D'"), ()), ("part", ("part.pth",), ()), ("nan", ("not finite", "nan.pth"), ()),
+            ("old", ("--norm batch",), ()), ("text", ("text.pth",), ()), ("absent", ("absent.pth",), ()),
+            ("two", ("no part 'F'",), ("--part", "F")), ("two", ("unet_128", "resnet_9blocks"), ("--part=G", "--netG", "resnet_9blocks")),
+            ("bare", ("--norm",), ()), ("two", ("AtoB",), ("--part=G", "--direction", "up")),
+            ("two", ("--part",), ("--prat=G",)), ("two", ("one of",), ("--part=G", "--norm=btach"))):
+        _, fault = limn("import", f"{work}/{name}.pth", "-o", f"{work}/out.safetensors", *settings)
+        missing = [w for w in words if w not in (fault or "")]
+        report(f"refuses {name} {' '.join(settings)}",
+               missing and f"{missing} not in {fault}" or os.path.exists(f"{work}/out.safetensors") and "wrote a file")
+    _, fault = limn("import", f"{work}/two.pth", "--part", "G", "-o", f"{work}/m.safetensors", "--title", "a\x1b[1mb")
+    report("--part", fault)
+    told, fault = limn("info", f"{work}/m.safetensors", f"{work}/two.pth", f"{work}/old.pth")
+    report("info of three files", fault or "\x1b" in told and "an escape got through" or
+           any(w not in told for w in ("unet_128", "--part", "--norm", "limn model", "trainedAlgorithmicMedia")) and told)
+    _, fault = limn("import", f"{work}/m.safetensors", "-o", f"{work}/n.safetensors")
+    report("a model is not imported", "already" not in (fault or "") and str(fault))
+
+
+# ---- Out ---------------------------------------------------------------------------------------
+
+def check_onnx(path, case):
+    import onnx
+    m = onnx.load(path)
+    onnx.checker.check_model(m, full_check=True)
+    texts = {p.key: p.value for p in m.metadata_props}
+    dims = [d.dim_param or d.dim_value for d in m.graph.input[0].type.tensor_type.shape.dim]
+    wrong = [w for w in (
+        m.opset_import[0].version == 17 or "opset", m.ir_version == 8 or "ir", m.graph.input[0].name == "input" or "input",
+        m.graph.output[0].name == "output" or "output", dims == ["batch", case.cin, "height", "width"] or f"dims {dims}",
+        texts.get("limn.source_type", "").endswith("trainedAlgorithmicMedia") or "source type", "trained" in m.doc_string or "notice",
+        "limn.network.G.net" in texts or "card", not any(n.op_type == "Dropout" for n in m.graph.node) or "dropout")
+        if w is not True]
+    return wrong and f"wrong: {wrong}" or None
+
+
+def run_export(work):
+    global skipped
+    jobs, wanted = [], []
+    runtime = os.path.isdir(f"{FOLDER}/node_modules/onnxruntime-node")
+    for seed, case in enumerate(cases()):
+        model, out = f"{work}/model.safetensors", f"{work}/{seed}.onnx"
+        build(case, seed, work)
+        _, fault = limn("import", f"{work}/new_net_G.pth", "-o", model, *case.settings)
+        if not fault:
+            _, fault = limn("export", model, "-o", out)
+        report(case.name, fault or check_onnx(out, case))
+        if fault:
+            continue
+        for k, (size, n) in enumerate([(s, 1) for s in case.sizes] + [(case.sizes[0], 2)]):
+            x = picture(case, size, n, 11 + k)
+            want, _ = run_model(model, x, work)
+            x.tofile(f"{work}/{seed}.{k}.in")
+            jobs.append([out, f"{work}/{seed}.{k}.in", f"{work}/{seed}.{k}.out", n, case.cin, *size])
+            wanted.append((f"{case.name}, {n}x{size[0]}x{size[1]}", want))
+    if not runtime:
+        skipped = len(jobs)
+        print(f"onnxruntime-node is not in {FOLDER}: {skipped} comparisons skipped (tools/setup_onnxruntime.sh)")
+        return
+    with open(f"{work}/jobs", "w") as f:
+        json.dump(jobs, f)
+    done = subprocess.run(["node", f"{HERE}/run_onnx.mjs", FOLDER, f"{work}/jobs"], capture_output=True, text=True)
+    if done.returncode:
+        report("onnxruntime", done.stderr)
+        return
+    for (name, want), job, shape in zip(wanted, jobs, done.stdout.splitlines()):
+        got = np.fromfile(job[2], np.float32).reshape([int(s) for s in shape.split()])
+        report(name, difference(got, want))
+
+
+torch.set_num_threads(1)
+with tempfile.TemporaryDirectory() as folder:
+    (run_import if PART == "import" else run_export)(folder)
+print(f"[==========] {ran + skipped} test(s) run.")
+print(f"[  PASSED  ] {ran - failed} test(s).")
+if skipped:
+    print(f"[  SKIPPED ] {skipped} test(s).")
+sys.exit(failed > 0 or ran == 0)
