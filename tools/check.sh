@@ -7,6 +7,8 @@
 #     tools/check.sh BUILD_FOLDER [MESON_SETUP_OPTION...]      $CHECK_ARGS goes to `meson test`
 set -u
 cd "$(dirname "$0")/.." || exit 2
+# Idle compute threads sleep: two test programs at once must not spin against each other.
+export OMP_WAIT_POLICY=passive
 folder=$1
 shift
 give_up() { echo "check: $1"; echo "0 passed, 1 failed"; exit 1; }
