@@ -57,7 +57,9 @@ static char *load_picture(limn_picture *picture, const char *name)
     char file[100], *bytes;
 
     snprintf(file, sizeof file, "%s_224_rgb_u8", name);
-    *picture = (limn_picture){ .info = { SIDE, SIDE, 3, false, LIMN_U8, LIMN_FORMAT_NONE } };
+    *picture = (limn_picture){
+        .info = { .width = SIDE, .height = SIDE, .channels = 3, .type = LIMN_U8 }
+    };
     picture->pixels = (void *)(uintptr_t)load(file, RGB, &bytes);
     return bytes;
 }
@@ -255,7 +257,7 @@ static void to_planes(const limn_picture *picture, float *planes)
 
 static void test_refused_everywhere(void **state)
 {
-    limn_picture bad, good, both = { .info = { 2 * SIDE, SIDE, 3, false, LIMN_U8 } };
+    limn_picture bad, good, both;
     char *bad_bytes = load_picture(&bad, "microaneurysms");
     char *good_bytes = load_picture(&good, "coffee");
     float *planes = malloc(2 * RGB * sizeof *planes);
@@ -283,6 +285,8 @@ static void test_refused_everywhere(void **state)
         memcpy(pixels + 6 * y * SIDE, (uint8_t *)good.pixels + 3 * y * SIDE, 3 * SIDE);
         memcpy(pixels + 6 * y * SIDE + 3 * SIDE, (uint8_t *)bad.pixels + 3 * y * SIDE, 3 * SIDE);
     }
+    both = bad;
+    both.info.width = 2 * SIDE;
     both.pixels = pixels;
     assert_false(judge(screen, &both, (limn_part){ 0, 0, SIDE, SIDE }).refused);
     assert_true(judge(screen, &both, (limn_part){ SIDE, 0, SIDE, SIDE }).refused);

@@ -89,7 +89,7 @@ static void test_resize(void **state)
 static void test_enlarging_by_hand(void **state)
 {
     uint16_t pixels[2] = { 0, 65535 };
-    limn_picture picture = { .info = { 2, 1, 1, false, LIMN_U16, LIMN_FORMAT_NONE },
+    limn_picture picture = { .info = { .width = 2, .height = 1, .channels = 1, .type = LIMN_U16 },
                              .pixels = pixels };
     limn_view_source source = { &picture, NULL, 1, 1, 2, { 0, 0, 2, 1 } };
     limn_view view = limn_view_at(&source, 0);
@@ -111,9 +111,11 @@ static void test_enlarging_by_hand(void **state)
 static void test_transparency(void **state)
 {
     uint8_t pixels[6] = { 0, 0, 0, 200, 100, 50 }, alpha[2] = { 51, 255 };
-    limn_picture picture = { .info = { 2, 1, 3, true, LIMN_U8, LIMN_FORMAT_NONE },
-                             .pixels = pixels,
-                             .alpha = alpha };
+    limn_picture picture = {
+        .info = { .width = 2, .height = 1, .channels = 3, .alpha = true, .type = LIMN_U8 },
+        .pixels = pixels,
+        .alpha = alpha
+    };
     limn_view_source source = { &picture, NULL, 3, 1, 2, { 0, 0, 2, 1 } };
     float *out = malloc(RGB * sizeof *out);
     static const double first[3] = { 0, 0, 0.8 }; /* colours, on black, on white: 1 - 51 / 255 */
