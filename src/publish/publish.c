@@ -33,8 +33,7 @@ struct limn_cleared {
     limn_screen_verdict verdict;
 };
 
-/* ---- Opening ----------------------------------------------------------------------------------
- */
+/* ---- Opening -------------------------------------------------------------------------------- */
 
 limn_status limn_publisher_open(limn_publisher **out, const limn_publisher_settings *settings,
                                 limn_error *error)
@@ -75,8 +74,7 @@ limn_screen *limn_publisher_screen(limn_publisher *publisher)
     return publisher->screen;
 }
 
-/* ---- Clearing ---------------------------------------------------------------------------------
- */
+/* ---- Clearing ------------------------------------------------------------------------------- */
 
 /* Copies the text into the arena; NULL stays NULL. */
 static limn_status keep_text(const char **text, limn_arena *arena, limn_error *error)
@@ -191,8 +189,7 @@ void limn_cleared_close(limn_cleared **cleared)
     *cleared = NULL;
 }
 
-/* ---- Writing ----------------------------------------------------------------------------------
- */
+/* ---- Writing -------------------------------------------------------------------------------- */
 
 /* Formats that can say where they come from (src/publish/mark.h). */
 static bool carries_marks(limn_format format)
@@ -290,6 +287,13 @@ limn_status limn_publish_write(limn_cleared **cleared, const limn_target *target
     status = write(*cleared, target, report, error);
     limn_cleared_close(cleared);
     return status;
+}
+
+void limn_publish_pixels(limn_cleared **cleared, limn_picture *picture)
+{
+    *picture = (*cleared)->picture;
+    (*cleared)->picture = (limn_picture){ 0 };
+    limn_cleared_close(cleared);
 }
 
 limn_status limn_publish(limn_publisher *publisher, const limn_generated *generated,

@@ -93,6 +93,9 @@ limn_status limn_publish_clear(limn_cleared **out, limn_publisher *publisher,
  * LIMN_NO_MEMORY: then neither the file nor a temporary is there. */
 limn_status limn_publish_write(limn_cleared **cleared, const limn_target *target,
                                limn_published *report, limn_error *error);
+/* For the library's call: the cleared pixels themselves, which have no place for marks; whoever
+ * called limn.h was told so there.  *picture is the caller's to close.  Frees *cleared. */
+void limn_publish_pixels(limn_cleared **cleared, limn_picture *picture);
 /* For a cleared picture that is not wanted any more. */
 void limn_cleared_close(limn_cleared **cleared);
 
@@ -106,8 +109,7 @@ limn_status limn_publish(limn_publisher *publisher, const limn_generated *genera
 limn_status limn_publish_format(limn_format *format, const limn_target *target,
                                 const limn_picture_info *input, limn_error *error);
 
-/* ---- Sheets ----------------------------------------------------------------------------------
- */
+/* ---- Sheets --------------------------------------------------------------------------------- */
 
 /* One cell: a picture or planes (channels, height, width) in [-1, 1] with 1 or 3 channels (others:
  * the first one as grey).  Neither: left empty. */

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Opening a model for translating: see translator.h. */
+#include "translate/translator.h"
+#include "base/file.h"
+#include "base/sha256.h"
+#include "base/threads.h"
+#include "model/model_graph.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define AT(field) offsetof(limn_translate_settings, field)
+
+static const limn_setting rows[] = {
+    { "direction", LIMN_SETTING_TEXT, AT(direction), 0, 0, NULL, "which-direction",
+      "AtoB or BtoA, for models that go both ways (none: the model's own)" },
+    { "network", LIMN_SETTING_TEXT, AT(network), 0, 0, NULL, NULL,
+      "which network of the file (none: the one that translates)" },
+    { "format", LIMN_SETTING_CHOICE, AT(format), 0, 0, "auto|png|jpeg|webp|tiff", NULL,
+      "of what is written; auto: by the name of the output, else as the input" },
+    { "quality", LIMN_SETTING_INT, AT(quality), 1, 100, NULL, NULL, "of JPEG and WebP" },
+    { "lossless", LIMN_SETTING_FLAG, AT(lossless), 0, 0, NULL, NULL, "WebP without loss" },
+    { "keep-gps", LIMN_SETTING_FLAG, AT(keep_gps), 0, 0, NULL, NULL,
+      "keep the place where the input was taken" },
+    { "sample", LIMN_SETTING_INT, AT(sample), 0, LIMN_TRANSLATE_SAMPLES_MAX, NULL, NULL,
+      "so many variants of every picture, with dropout on; 0: one, as the model says" },
+    { "seed", LIMN_SETTING_LONG, AT(seed), 0, 9007199254740992.0, NULL, NULL, "of the variants" },
+    { "compute", LIMN_SETTING_CHOICE, AT(compute), 0, 0, "plain|fp32|bf16|auto", NULL,
+      "how: plain loops, float32, bfloat16, or what suits the processor" },
+    { "threads", LIMN_SETTING_INT, AT(threads), 0, 256, NULL, NULL,
+      "compute threads; 0: one a core" },
+    { "workers", LIMN_SETTING_INT, AT(workers), 0, 64, NULL, "num-threads nThreads",
+      "threads that decode and encode beside them" },
+    { "memory", LIMN_SETTING_INT, AT(memory_mib), 0, 1 << 24, NULL, NULL,
+      "MiB; a picture that would take more is refused; 0: half of the machine's" },
+    { "sign-cert", LIMN_SETTING_TEXT, AT(sign_cert), 0, 0, NULL, NULL,
+      "PEM file with your certificate for signing (none: one made for this process)" },
+    { "sign-key", LIMN_SETTING_TEXT, AT(sign_key), 0, 0, NULL, NULL, "PEM file with its key" },
+    { .name = NULL },
+};
+
+const limn_setting *limn_translate_rows(void)
+{
+    return rows;
+}
+
+limn_translate_settings limn_translate_defaults(void)
+{
+    return (limn_translate_settings){ .quality = 92, .compute = LIMN_COMPUTE_AUTO, .workers = 2 };
+}
+
+limn_format limn_translate_format(const limn_translate_settings *settings)
+{
+    static const limn_format formats[] = { LIMN_FORMAT_NONE, LIMN_FORMAT_PNG, LIMN_FORMAT_JPEG,
+                                           LIMN_FORMAT_WEBP, LIMN_FORMAT_TIFF };
+
+    return formats[settings->format];
+}
+
+/* ---- The model ------------------------------------------------------------------------------ */
+
+limn_status limn_model_path_of(const char **file, const char *path, limn_arena *arena,
+                               limn_error *error)
+{
+    static const char *const names[] = { "best.safetensors", "model.safetensors",
+                                         "latest.safetensors" };
+    struct stat there;
+
+    *file = path;
+    if (stat(path, &there) || !S_ISDIR(there.st_mode)) return LIMN_OK; /* opening says the rest */
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (!(*file = limn_take_format(arena, "%s/%s", path, names[i])))
+            return limn_fail(error, LIMN_NO_MEMORY, "out of memory for the name of a model");
+        if (!access(*file, F_OK)) return LIMN_OK;
+    }
+    return limn_fail(error, LIMN_IO,
+                     "%s: is a folder without a model in it (best.safetensors, model.safetensors "
+                     "or latest.safetensors); name the folder of a run or a model file",
+                     path);
+}
+
+/* CycleGAN's two ways are two networks; every other model has one way. */
+static limn_status choose_network(limn_translator *t, limn_error *error)
+{
+    const limn_model_card *card = limn_model_about(t->model);
+    const char *direction = t->settings.direction, *name = t->settings.network;
+    const char *path = limn_model_path(t->model);
+    bool both = limn_model_network_of(card, "G_A") && limn_model_network_of(card, "G_B");
+
+    if (direction && strcmp(direction, "AtoB") && strcmp(direction, "BtoA"))
+        return limn_fail(error, LIMN_SETTING, "--direction is \"%s\"; it is AtoB or BtoA",
+                         direction);
+    if (direction && !name && both)
+        name = !strcmp(direction, "AtoB") ? "G_A" : "G_B";
+    else if (direction && !name && card->direction && strcmp(direction, card->direction))
+        return limn_fail(error, LIMN_SETTING,
+                         "%s: was trained %s and has no network for %s; leave --direction out",
+                         path, card->direction, direction);
+    if (!(t->network = limn_model_network_of(card, name)))
+        return limn_fail(error, LIMN_SETTING,
+                         "%s: there is no network %s in it; `limn info` lists "
+                         "them",
+                         path, name ? name : "that translates");
+    if (!limn_network_multiple(t->network->network.net) ||
+        limn_network_is_critic(t->network->network.net))
+        return limn_fail(error, LIMN_SETTING, "%s: %s is a %s, which makes no pictures", path,
+                         t->network->name, t->network->network.net);
+    return LIMN_OK;
+}
+
+/* What is computed, and in words. */
+static limn_status choose_statistics(limn_translator *t, limn_error *error)
+{
+    limn_network *d = &t->description;
+
+    *d = t->network->network;
+    d->dropout_stays = t->network->dropout_in_use || t->settings.sample > 0;
+    if (t->settings.sample > 0 && !d->dropout)
+        return limn_fail(error, LIMN_SETTING,
+                         "%s: network %s was trained without dropout, so all variants would be the "
+                         "same; leave --sample out",
+                         limn_model_path(t->model), t->network->name);
+    if (t->network->output && !strcmp(t->network->output, "Lab")) {
+        if (d->input_nc != 1 || d->output_nc != 2)
+            return limn_fail(error, LIMN_FORMAT,
+                             "%s: network %s puts out Lab and has %d channels in and %d out; limn "
+                             "knows L in, a and b out",
+                             limn_model_path(t->model), t->network->name, d->input_nc,
+                             d->output_nc);
+        t->colour = LIMN_TRANSLATE_COLOUR;
+    }
+    snprintf(t->statistics, sizeof t->statistics, "%s, dropout %s",
+             d->norm != LIMN_NORM_BATCH ? "each picture by itself"
+             : d->picture_statistics    ? "the picture's own batch statistics"
+                                        : "running statistics",
+             d->dropout && d->dropout_stays ? "on" : "off");
+    return LIMN_OK;
+}
+
+/* The model's hash: of its weights where the card has it, else of the file. */
+static limn_status choose_origin(limn_translator *t, limn_error *error)
+{
+    const limn_model_card *card = limn_model_about(t->model);
+    const char composite[] = "compositeWithTrainedAlgorithmicMedia";
+    size_t n = card->source_type ? strlen(card->source_type) : 0, m = sizeof composite - 1;
+    limn_mapping file;
+
+    if (card->weights_sha256 && strlen(card->weights_sha256) == sizeof t->digest - 1) {
+        memcpy(t->digest, card->weights_sha256, sizeof t->digest);
+    } else {
+        LIMN_TRY(limn_file_map(&file, limn_model_path(t->model), error));
+        limn_sha256_text(file.bytes, file.count, t->digest);
+        limn_file_unmap(&file);
+    }
+    t->origin.model_sha256 = t->digest;
+    t->origin.source = LIMN_MARK_TRAINED;
+    if (t->colour == LIMN_TRANSLATE_COLOUR ||
+        (n >= m && !strcmp(card->source_type + n - m, composite)))
+        t->origin.source = LIMN_MARK_COMPOSITE;
+    return LIMN_OK;
+}
+
+static uint64_t half_of_machine(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+
+    if (pages < 1 || page < 1) return (uint64_t)4 << 30;
+    return (uint64_t)pages * (uint64_t)page / 2;
+}
+
+static limn_status open_all(limn_translator *t, const char *path, limn_error *error)
+{
+    limn_publisher_settings door = { (limn_compute)t->settings.compute, t->settings.sign_cert,
+                                     t->settings.sign_key };
+    const char *name;
+
+    LIMN_TRY(limn_model_path_of(&path, path, &t->arena, error));
+    LIMN_TRY(limn_model_open(&t->model, path, error));
+    LIMN_TRY(choose_network(t, error));
+    LIMN_TRY(choose_statistics(t, error));
+    LIMN_TRY(choose_origin(t, error));
+    LIMN_TRY(limn_publisher_open(&t->publisher, &door, error));
+    LIMN_TRY(limn_weights_open(&t->weights, error));
+    name = t->network->name;
+    if (limn_model_graph(&t->declared, name, &t->description, error))
+        return limn_while(error, "%s", path);
+    LIMN_TRY(limn_weights_add(t->weights, t->declared, error));
+    return limn_model_load(t->model, name, t->weights, NULL, false, error);
+}
+
+limn_status limn_translator_open(limn_translator **out, const char *model,
+                                 const limn_translate_settings *settings, limn_error *error)
+{
+    limn_translator *t;
+    limn_arena arena;
+    limn_status status;
+
+    *out = NULL;
+    limn_arena_open(&arena, "translator", 0);
+    LIMN_TRY(limn_take_into(&t, &arena, sizeof *t, error));
+    t->arena = arena;
+    t->settings = settings ? *settings : limn_translate_defaults();
+    t->memory_bytes = t->settings.memory_mib ? (uint64_t)t->settings.memory_mib << 20
+                                             : half_of_machine();
+    limn_compute_threads_set(t->settings.threads);
+    if ((status = open_all(t, model, error))) limn_translator_close(&t);
+    *out = t;
+    return status;
+}
+
+static void forget(limn_translate_plan *p)
+{
+    limn_plan_close(&p->plan);
+    limn_graph_close(&p->graph);
+    *p = (limn_translate_plan){ 0 };
+}
+
+void limn_translator_close(limn_translator **translator)
+{
+    limn_translator *t = *translator;
+    limn_arena arena;
+
+    if (!t) return;
+    for (int i = 0; i < LIMN_TRANSLATE_PLANS; i++) forget(&t->plans[i]);
+    limn_weights_close(&t->weights);
+    limn_graph_close(&t->declared);
+    limn_publisher_close(&t->publisher);
+    limn_model_close(&t->model);
+    arena = t->arena;
+    limn_arena_close(&arena);
+    *translator = NULL;
+}
+
+limn_translator_facts limn_translator_about(const limn_translator *t)
+{
+    return (limn_translator_facts){
+        .model = limn_model_path(t->model),
+        .network = t->network->name,
+        .compute = limn_compute_name(limn_compute_resolve((limn_compute)t->settings.compute)),
+        .input_channels = t->description.input_nc,
+        .output_channels = limn_translator_channels(t),
+        .multiple = limn_network_multiple(t->description.net),
+        .statistics = t->statistics,
+    };
+}
+
+int limn_translator_channels(const limn_translator *t)
+{
+    return t->colour == LIMN_TRANSLATE_COLOUR ? 3 : t->description.output_nc;
+}
+
+/* ---- Plans ---------------------------------------------------------------------------------- */
+
+/* A ResNet quarters the picture and then reflects by 1, which needs two pixels. */
+static limn_padding padding_for(const limn_translator *t, int height, int width)
+{
+    enum { LEAST = 8 };
+    int multiple = limn_network_multiple(t->description.net);
+    limn_padding p = limn_padding_to_multiple(height, width, multiple);
+
+    while (height + p.bottom < LEAST) p.bottom += multiple;
+    while (width + p.right < LEAST) p.right += multiple;
+    return p;
+}
+
+static limn_status make_plan(limn_translator *t, limn_translate_plan *p, int height, int width,
+                             limn_error *error)
+{
+    limn_plan_settings settings = { .compute = (limn_compute)t->settings.compute };
+    limn_shape shape = { 1, t->description.input_nc, height, width };
+    limn_status status;
+
+    LIMN_TRY(limn_graph_open(&p->graph, false, error));
+    p->input = limn_input(p->graph, "input", shape);
+    p->output = limn_apply(p->graph, t->network->name, &t->description, p->input, NULL);
+    limn_report(p->graph, "output", p->output);
+    if (!(status = limn_graph_status(p->graph, error)))
+        status = limn_plan_open(&p->plan, p->graph, t->weights, &settings, error);
+    if (status) {
+        forget(p);
+        return status;
+    }
+    p->height = height;
+    p->width = width;
+    return LIMN_OK;
+}
+
+static uint64_t plan_bytes(const limn_translate_plan *p)
+{
+    return p->plan ? limn_plan_about(p->plan).plan_bytes : 0;
+}
+
+/* A plan's memory grows with the area.  The first picture is measured on a plan of its own, a small
+ * one, so that a large one is refused before its memory is asked for. */
+static limn_status measure(limn_translator *t, limn_error *error)
+{
+    enum { SMALL = 256 };
+    int multiple = limn_network_multiple(t->description.net);
+    int side = multiple > SMALL ? multiple : SMALL / multiple * multiple;
+    limn_translate_plan p = { 0 };
+
+    if (t->bytes_a_pixel > 0) return LIMN_OK;
+    LIMN_TRY(make_plan(t, &p, side, side, error));
+    t->bytes_a_pixel = (double)plan_bytes(&p) / ((double)side * side);
+    forget(&p);
+    return LIMN_OK;
+}
+
+/* What a picture takes beside the plan, in float planes: input and output, padded and cut. */
+static double bytes_for(const limn_translator *t, double pixels)
+{
+    double planes = 2.0 * t->description.input_nc + 2.0 * t->description.output_nc;
+
+    if (t->colour == LIMN_TRANSLATE_COLOUR) planes += 8;
+    return pixels * (t->bytes_a_pixel + planes * sizeof(float));
+}
+
+limn_status limn_translator_fits(limn_translator *t, int height, int width, const char *name,
+                                 limn_error *error)
+{
+    enum { SURELY = 512 * 512 };
+    limn_padding p = padding_for(t, height, width);
+    double pixels = ((double)height + p.bottom) * ((double)width + p.right), bytes;
+
+    if (pixels <= SURELY && !t->settings.memory_mib) return LIMN_OK;
+    LIMN_TRY(measure(t, error));
+    bytes = bytes_for(t, pixels);
+    if (bytes <= (double)t->memory_bytes) return LIMN_OK;
+    return limn_fail(error, LIMN_SHAPE,
+                     "%s: translating %d x %d pixels with this model takes about %.0f MiB, allowed "
+                     "are %.0f MiB; take a smaller picture, or allow more with --memory",
+                     name, width, height, bytes / (1 << 20), (double)t->memory_bytes / (1 << 20));
+}
+
+/* The plan for a size; the one used longest ago makes room, and further ones while all together
+ * would take more than is allowed. */
+static limn_status plan_for(limn_translator *t, limn_translate_plan **out, int height, int width,
+                            limn_error *error)
+{
+    double wanted = t->bytes_a_pixel * height * width;
+
+    for (int i = 0; i < LIMN_TRANSLATE_PLANS; i++)
+        if (t->plans[i].height == height && t->plans[i].width == width) {
+            *out = &t->plans[i];
+            return LIMN_OK;
+        }
+    for (;;) {
+        limn_translate_plan *oldest = NULL, *empty = NULL;
+        double total = wanted;
+
+        for (int i = 0; i < LIMN_TRANSLATE_PLANS; i++) {
+            limn_translate_plan *p = &t->plans[i];
+
+            total += (double)plan_bytes(p);
+            if (!p->plan)
+                empty = p;
+            else if (!oldest || p->used < oldest->used)
+                oldest = p;
+        }
+        if (empty && (!oldest || total <= (double)t->memory_bytes)) {
+            *out = empty;
+            return make_plan(t, empty, height, width, error);
+        }
+        forget(oldest);
+    }
+}
+
+limn_status limn_translator_planes(limn_translator *t, const float *in, float *out, int height,
+                                   int width, uint64_t step, const char *name, limn_error *error)
+{
+    limn_shape from = { 1, t->description.input_nc, height, width };
+    limn_shape to = { 1, t->description.output_nc, height, width };
+    limn_padding padding = padding_for(t, height, width);
+    limn_shape padded_in = limn_padded(from, padding), padded_out = limn_padded(to, padding);
+    bool pads = padding.bottom || padding.right;
+    limn_moment moment = { .seed = (uint64_t)t->settings.seed, .step = step };
+    float *padded = NULL;
+    limn_translate_plan *p;
+    limn_status status;
+
+    if ((status = plan_for(t, &p, padded_in.h, padded_in.w, error)))
+        return limn_while(error, "%s", name);
+    p->used = ++t->clock;
+    if (pads) {
+        size_t count = limn_count(padded_in) > limn_count(padded_out) ? limn_count(padded_in)
+                                                                      : limn_count(padded_out);
+
+        if (!(padded = limn_block(count * sizeof *padded)))
+            return limn_fail(error, LIMN_NO_MEMORY, "%s: out of memory for %d x %d pixels", name,
+                             width, height);
+        limn_reflect(padded, in, from, padding);
+    }
+    status = limn_plan_feed(p->plan, p->input, pads ? padded : in, error);
+    if (!status) status = limn_plan_run(p->plan, &moment, error);
+    if (!status) status = limn_plan_read(p->plan, p->output, pads ? padded : out, error);
+    if (!status && pads) limn_cut(out, padded, to, padding);
+    limn_block_free(padded);
+    return status ? limn_while(error, "%s", name) : LIMN_OK;
+}
