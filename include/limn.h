@@ -32,6 +32,8 @@ extern "C" {
     X(STOPPED, 130, "stopped on request")                                                          \
     X(REFUSED_PICTURE, 3, "a picture was refused")                                                 \
     X(REFUSED_DATA, 4, "a data set was refused")                                                   \
+    X(MARKS_BROKEN, 1, "marks of origin are broken")                                               \
+    X(MARKS_NONE, 2, "no marks of origin")                                                         \
     X(BUG, 1, "a mistake inside limn")
 
 typedef enum limn_status {
@@ -92,6 +94,233 @@ void limn_settings_print(FILE *to, const limn_setting *rows, const void *default
 /* The candidate nearest to the text by edit distance, or NULL when none is near.  Used for "did you
  * mean". */
 const char *limn_nearest(const char *text, const char *const *candidates, size_t count);
+
+/* ---- Translating: grade 1, a file ------------------------------------------------------------ */
+
+/* Translates one picture of any size and kind and writes the result, in one call:
+ *
+ *     limn_error error = { 0 };
+ *
+ *     if (limn_translate_file("facades.safetensors", "drawing.png", "house.png", &error))
+ *         fprintf(stderr, "%s\n", error.text);
+ *
+ * model: a model file, a checkpoint of limn, or the folder of a run (its best model).  output: PNG,
+ * JPEG, WebP or TIFF by its ending, same width and height as the input, depth of the input where
+ * the format has it; whole or absent, and never the input itself.  Input and result are screened
+ * (REFUSED_PICTURE, nothing written) and the result carries marks of origin.  Any thread; no memory
+ * is left with the caller. */
+limn_status limn_translate_file(const char *model, const char *input, const char *output,
+                                limn_error *error);
+
+/* ---- Translating: grade 2, a model held open ------------------------------------------------ */
+
+/* How to translate.  Texts are borrowed for the life of the translator. */
+typedef struct limn_translate_settings {
+    const char *direction; /* "AtoB", "BtoA"; NULL: the model's own.  Two ways: CycleGAN models */
+    const char *network;   /* by its name in the file; NULL: the one that translates */
+    int format;            /* row format: auto, png, jpeg, webp, tiff */
+    int quality;           /* of JPEG and WebP, 1 to 100 */
+    bool lossless;         /* WebP */
+    bool keep_gps;         /* places in EXIF and XMP are dropped otherwise */
+    int sample;            /* so many variants with dropout on; 0: one, as the model's card says */
+    int64_t seed;          /* of the variants */
+    int compute;           /* row compute: plain, fp32, bf16, auto */
+    int threads;           /* that compute; 0: one a core */
+    int workers;           /* that decode and encode beside them */
+    int memory_mib;        /* a picture that would take more is refused; 0: half of the machine's */
+    const char *sign_cert, *sign_key; /* PEM files; NULL: a key made for this process */
+} limn_translate_settings;
+
+/* The rows of that struct and its defaults. */
+const limn_setting *limn_translate_rows(void);
+limn_translate_settings limn_translate_defaults(void);
+
+/* A model that is ready to translate: weights, plans for the sizes used last, the screen, a signer.
+ *
+ *     limn_translator *t;
+ *
+ *     if (!limn_translator_open(&t, "facades.safetensors", NULL, &error) &&
+ *         !limn_translate_pixels(t, &in, &out, &error)) use(out.data);
+ *     limn_pixels_free(&out);
+ *     limn_translator_close(&t); */
+typedef struct limn_translator limn_translator;
+
+/* settings may be NULL.  On failure *out is NULL and nothing needs closing: IO, FORMAT (no model,
+ * or one of another project: `limn import`), SETTING (a direction or network that the model does
+ * not have), NO_MEMORY. */
+limn_status limn_translator_open(limn_translator **out, const char *model,
+                                 const limn_translate_settings *settings, limn_error *error);
+void limn_translator_close(limn_translator **translator);
+
+typedef struct limn_translator_facts {
+    const char *model;   /* path of the file */
+    const char *network; /* "G", "G_A" */
+    const char *compute; /* "fp32" */
+    int input_channels, output_channels;
+    int multiple;           /* heights and widths are padded to one of these and cut back */
+    const char *statistics; /* what is computed: "running statistics, dropout off" */
+} limn_translator_facts;
+/* Lent until the translator is closed. */
+limn_translator_facts limn_translator_about(const limn_translator *translator);
+
+/* Rows from top to bottom without gaps, pixels interleaved, 8 or 16 bit (in the machine's order).
+ * channels: 1 grey, 2 grey and alpha, 3 sRGB, 4 sRGB and alpha, or what the network takes. */
+typedef struct limn_pixels {
+    int width, height, channels;
+    int bits; /* 8 or 16 */
+    void *data;
+} limn_pixels;
+
+/* Pixels to pixels of the same size and depth; alpha is carried over.  in is borrowed; *out is
+ * filled, the caller frees it with limn_pixels_free; on failure it is {0}.  Input and result are
+ * screened (REFUSED_PICTURE).  Bare pixels have no place for marks of origin: whoever shows them or
+ * saves them has to say where they come from (limn_translate_encoded does it). */
+limn_status limn_translate_pixels(limn_translator *translator, const limn_pixels *in,
+                                  limn_pixels *out, limn_error *error);
+void limn_pixels_free(limn_pixels *pixels);
+
+/* Pixels to a finished file in memory, marked: PNG, or what row format says.  *bytes is freed with
+ * limn_bytes_free; NULL on failure. */
+limn_status limn_translate_encoded(limn_translator *translator, const limn_pixels *in, void **bytes,
+                                   size_t *count, limn_error *error);
+void limn_bytes_free(void **bytes);
+
+/* What became of one picture.  Lent for the call. */
+typedef struct limn_translate_event {
+    const char *input, *output;
+    limn_status status;   /* OK, REFUSED_PICTURE, or what went wrong */
+    const char *sentence; /* why, NULL when all is well */
+    size_t done, total;   /* pictures, this one counted */
+} limn_translate_event;
+
+/* Called by the caller's own thread after every picture, in the order of the list; false stops. */
+typedef bool (*limn_translate_progress)(void *context, const limn_translate_event *event);
+
+typedef struct limn_translate_counts {
+    size_t total, written, refused, failed; /* pictures */
+} limn_translate_counts;
+
+/* Translates files and folders (with everything below them, names and structure kept).  output is a
+ * file for one input file, else a folder, which is made.  "-" is standard input or output.
+ * Several pictures are in flight at a time.  A picture that is broken or refused does not stop the
+ * others; in the end the status is OK, REFUSED_PICTURE when pictures were refused and nothing else
+ * went wrong, the status of the first failure otherwise, or STOPPED; the error says how many.
+ * Before anything is computed: IO (no such input, no picture in it), SETTING (two inputs for one
+ * output, an output that is an input, a format that cannot carry marks).  progress and counts may
+ * be NULL. */
+limn_status limn_translate(limn_translator *translator, const char *const *inputs, size_t count,
+                           const char *output, limn_translate_progress progress, void *context,
+                           limn_translate_counts *counts, limn_error *error);
+
+/* ---- Scoring a model ------------------------------------------------------------------------ */
+
+/* Rows of `limn score`. */
+typedef struct limn_score_settings {
+    int phase;             /* row phase: train, val, test */
+    const char *direction; /* AtoB, BtoA; NULL: the model's own */
+    int preprocess;        /* as for training: the middle is cut, nothing flipped */
+    int load_size, crop_size;
+    int64_t max_size;  /* the first so many; 0: all */
+    const char *html;  /* folder for index.html and pictures; NULL: none */
+    const char *worst; /* file for a sheet of the ten worst; NULL: none */
+    int compute, threads, workers;
+} limn_score_settings;
+const limn_setting *limn_score_rows(void);
+limn_score_settings limn_score_defaults(void);
+
+/* Against the picture it should be, on the scale of -1 to 1 (R = 2).  NaN: the picture is too small
+ * for that score. */
+typedef struct limn_picture_score {
+    const char *name;
+    double l1, psnr, ssim, ms_ssim, edges;
+    int scales; /* of ms_ssim; 5 where it is comparable */
+} limn_picture_score;
+
+typedef struct limn_score_report limn_score_report;
+
+/* Translates the inputs of a paired folder and compares with the targets.  Close the report with
+ * limn_score_close; on failure *report is NULL.  refused: pictures left out of page and sheet
+ * because the screen refused them (they are scored).  progress may be NULL. */
+limn_status limn_score_folder(limn_score_report **report, const char *model, const char *folder,
+                              const limn_score_settings *settings, limn_translate_progress progress,
+                              void *context, limn_error *error);
+/* In the order of the folder; lent until the report is closed. */
+const limn_picture_score *limn_score_pictures_of(const limn_score_report *report, size_t *count);
+limn_picture_score limn_score_mean_of(const limn_score_report *report);
+size_t limn_score_refused_of(const limn_score_report *report);
+void limn_score_close(limn_score_report **report);
+
+/* ---- Marks of origin ------------------------------------------------------------------------ */
+
+/* What anybody's picture says about where it comes from, and whether it has been changed since:
+ *
+ *     limn_verification *v;
+ *
+ *     if (!limn_verify_file(&v, "house.png", NULL, &error)) puts(v->sentence);
+ *     limn_verification_close(&v); */
+typedef enum limn_verdict {
+    LIMN_VERDICT_INTACT, /* a C2PA manifest, and the file is as it was when that was signed */
+    LIMN_VERDICT_BROKEN, /* a C2PA manifest, or what is left of one, that does not hold */
+    LIMN_VERDICT_NONE,   /* no C2PA manifest */
+} limn_verdict;
+
+/* Whether one thing holds. */
+typedef enum limn_seal {
+    LIMN_SEAL_ABSENT, /* there is none, or it could not be reached */
+    LIMN_SEAL_GOOD,
+    LIMN_SEAL_BAD,
+} limn_seal;
+
+/* Whether the signer is known; by itself no part of the verdict. */
+typedef enum limn_trust {
+    LIMN_TRUST_UNASKED, /* no anchors were given, or there is no valid signature */
+    LIMN_TRUST_KNOWN,   /* the certificate leads to one of the anchors */
+    LIMN_TRUST_UNKNOWN, /* it does not */
+} limn_trust;
+
+/* Texts are NULL where the file does not say it.  They are UTF-8 without control characters and cut
+ * to a few hundred bytes: they come from a stranger's file and are meant to be shown. */
+typedef struct limn_verification {
+    limn_verdict verdict;
+    const char *sentence;     /* the verdict in one sentence */
+    const char *const *lines; /* everything that was found, a sentence each */
+    size_t line_count;
+
+    const char *format;   /* "PNG", "JPEG", "WebP", "TIFF" */
+    limn_seal binding;    /* the hash of the file outside of the manifest */
+    limn_seal assertions; /* the hashes of everything that the claim refers to */
+    limn_seal signature;  /* over the claim */
+    limn_trust trust;
+    bool self_made;   /* the certificate says that limn made it for one process */
+    size_t manifests; /* in the store; the last one is examined */
+
+    const char *manifest;  /* label of the examined one */
+    const char *generator; /* software that made the claim */
+    const char *title;
+    const char *action;          /* the first action, "c2pa.created" */
+    const char *source_type;     /* its digital source type, a URI */
+    const char *algorithm;       /* of the signature, "ES256" */
+    const char *signer, *issuer; /* names in the certificate */
+
+    const char *xmp_source_type, *xmp_tool, *xmp_model; /* unsigned unless the manifest is intact */
+} limn_verification;
+
+/* Examines a file, or bytes that are only borrowed for the call (name stands for the path in
+ * messages).  anchors_path is a PEM file of certificates to trust, or NULL.
+ *
+ * A picture without marks and a picture with broken ones are answers and not failures.  Failures:
+ * LIMN_IO (can't be read), LIMN_FORMAT (no PNG, JPEG, WebP or TIFF, or one that is damaged and
+ * shows no manifest), LIMN_SETTING (anchors), LIMN_NO_MEMORY; then *out is NULL.  Any thread may
+ * call. */
+limn_status limn_verify_file(limn_verification **out, const char *path, const char *anchors_path,
+                             limn_error *error);
+limn_status limn_verify_bytes(limn_verification **out, const void *bytes, size_t count,
+                              const char *name, const char *anchors_path, limn_error *error);
+/* Frees it with all its texts and sets it NULL. */
+void limn_verification_close(limn_verification **verification);
+
+/* "intact", "broken", "none". */
+const char *limn_verdict_text(limn_verdict verdict);
 
 /* ---- Measuring ------------------------------------------------------------------------------- */
 

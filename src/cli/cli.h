@@ -28,6 +28,13 @@ limn_status limn_cli_read(const limn_cli_table *tables, int *argc, char **argv, 
 limn_status limn_cli_fail(limn_error *error, limn_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* To standard output: a JSON string (names may be any bytes; what is not UTF-8 is written as the
+ * character of that number) or null; a number, null where JSON has none for it. */
+void limn_cli_json_text(const char *text);
+void limn_cli_json_number(double value);
+/* Text with control characters made visible: a terminal obeys some of them. */
+void limn_cli_safe_text(FILE *to, const char *text);
+
 extern const char limn_cli_bench_usage[];
 limn_status limn_cli_bench_rows(FILE *to);
 limn_status limn_cli_bench(int argc, char **argv, limn_error *error);
@@ -40,5 +47,13 @@ limn_status limn_cli_info_rows(FILE *to);
 limn_status limn_cli_import(int argc, char **argv, limn_error *error);
 limn_status limn_cli_export(int argc, char **argv, limn_error *error);
 limn_status limn_cli_info(int argc, char **argv, limn_error *error);
+
+extern const char limn_cli_translate_usage[], limn_cli_score_usage[], limn_cli_verify_usage[];
+limn_status limn_cli_translate_rows(FILE *to);
+limn_status limn_cli_score_rows(FILE *to);
+limn_status limn_cli_verify_rows(FILE *to);
+limn_status limn_cli_translate(int argc, char **argv, limn_error *error);
+limn_status limn_cli_score(int argc, char **argv, limn_error *error);
+limn_status limn_cli_verify(int argc, char **argv, limn_error *error);
 
 #endif

@@ -16,6 +16,12 @@ static limn_status help(int argc, char **argv, limn_error *error);
 static limn_status version(int argc, char **argv, limn_error *error);
 
 static const limn_cli_command commands[] = {
+    { "translate", "turn pictures into what the model makes of them", limn_cli_translate_usage,
+      limn_cli_translate_rows, limn_cli_translate },
+    { "score", "compare what a model makes with what it should make", limn_cli_score_usage,
+      limn_cli_score_rows, limn_cli_score },
+    { "verify", "say what pictures' marks of origin are worth", limn_cli_verify_usage,
+      limn_cli_verify_rows, limn_cli_verify },
     { "bench", "measure a training step or an inference on this machine", limn_cli_bench_usage,
       limn_cli_bench_rows, limn_cli_bench },
     { "plan", "show how a training step or an inference is computed", limn_cli_bench_usage,

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * limn score: how good a model is on a paired folder. */
+#include "cli.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { SHOWN = 10 };
+const char limn_cli_score_usage[] = "MODEL|RUN FOLDER [SETTINGS]";
+
+typedef struct own {
+    bool json;
+} own;
+
+static const limn_setting own_rows[] = {
+    { "json", LIMN_SETTING_FLAG, offsetof(own, json), 0, 0, NULL, NULL,
+      "print one JSON object with the scores of every picture" },
+    { .name = NULL },
+};
+
+limn_status limn_cli_score_rows(FILE *to)
+{
+    limn_score_settings defaults = limn_score_defaults();
+
+    fputc('\n', to);
+    limn_settings_print(to, limn_score_rows(), &defaults);
+    limn_settings_print(to, own_rows, &(own){ false });
+    return LIMN_OK;
+}
+
+static bool progress(void *context, const limn_translate_event *e)
+{
+    (void)context;
+    if (e->done < e->total)
+        fprintf(stderr, "\rscored %zu of %zu", e->done, e->total);
+    else
+        fprintf(stderr, "\r%40s\r", "");
+    return true;
+}
+
+static void print_json_scores(const limn_picture_score *s)
+{
+    const struct {
+        const char *name;
+        double value;
+    } columns[] = { { "l1", s->l1 },
+                    { "psnr", s->psnr },
+                    { "ssim", s->ssim },
+                    { "ms_ssim", s->ms_ssim },
+                    { "edges", s->edges } };
+
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+        printf("%s\"%s\": ", i ? ", " : "", columns[i].name);
+        limn_cli_json_number(columns[i].value);
+    }
+}
+
+static void print_json(const limn_score_report *report)
+{
+    size_t count;
+    const limn_picture_score *pictures = limn_score_pictures_of(report, &count);
+    limn_picture_score mean = limn_score_mean_of(report);
+
+    printf("{\"count\": %zu, \"refused\": %zu, \"mean\": {", count, limn_score_refused_of(report));
+    print_json_scores(&mean);
+    printf("}, \"pictures\": [");
+    for (size_t i = 0; i < count; i++) {
+        printf("%s{\"name\": ", i ? ", " : "");
+        limn_cli_json_text(pictures[i].name);
+        printf(", ");
+        print_json_scores(&pictures[i]);
+        printf(", \"scales\": %d}", pictures[i].scales);
+    }
+    printf("]}\n");
+}
+
+static void print_row(const limn_picture_score *s)
+{
+    printf("%8.4f %8.2f %8.4f %8.4f %8.4f  ", s->l1, s->psnr, s->ssim, s->ms_ssim, s->edges);
+    limn_cli_safe_text(stdout, s->name);
+    putchar('\n');
+}
+
+static int worse(const void *a, const void *b)
+{
+    double x = ((const limn_picture_score *)a)->l1, y = ((const limn_picture_score *)b)->l1;
+
+    return (y > x) - (y < x);
+}
+
+/* The mean and the worst. */
+static limn_status print_table(const limn_score_report *report, limn_error *error)
+{
+    size_t count;
+    const limn_picture_score *pictures = limn_score_pictures_of(report, &count);
+    limn_picture_score mean = limn_score_mean_of(report),
+                       *sorted = malloc((count + 1) * sizeof *sorted);
+
+    if (!sorted) return limn_cli_fail(error, LIMN_NO_MEMORY, "out of memory for the table");
+    for (size_t i = 0; i < count; i++) sorted[i] = pictures[i];
+    qsort(sorted, count, sizeof *sorted, worse);
+    printf("%8s %8s %8s %8s %8s\n", "L1", "PSNR", "SSIM", "MS-SSIM", "edges");
+    print_row(&mean);
+    printf("worst of %zu by L1:\n", count);
+    for (size_t i = 0; i < count && i < SHOWN; i++) print_row(&sorted[i]);
+    if (limn_score_refused_of(report))
+        printf("%zu pictures were refused by the screen and are not shown\n",
+               limn_score_refused_of(report));
+    free(sorted);
+    return LIMN_OK;
+}
+
+limn_status limn_cli_score(int argc, char **argv, limn_error *error)
+{
+    limn_score_settings s = limn_score_defaults();
+    own o = { false };
+    limn_cli_table tables[] = { { limn_score_rows(), &s }, { own_rows, &o }, { NULL, NULL } };
+    limn_score_report *report;
+    limn_status status = limn_cli_read(tables, &argc, argv, error);
+
+    if (status) return status;
+    if (argc != 3)
+        return limn_cli_fail(error, LIMN_SETTING, "say which model and which folder: limn score %s",
+                             limn_cli_score_usage);
+    status = limn_score_folder(&report, argv[1], argv[2], &s,
+                               isatty(STDERR_FILENO) ? progress : NULL, NULL, error);
+    if (status) return status;
+    if (o.json)
+        print_json(report);
+    else
+        status = print_table(report, error);
+    limn_score_close(&report);
+    return status;
+}
