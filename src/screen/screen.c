@@ -7,6 +7,7 @@
  * both.  There is a plan for one picture and, made when first wanted, one for several: maps of 7 x
  * 7 leave compute threads idle, and a few pictures side by side fill them. */
 #include "screen/screen.h"
+#include "base/cpu.h"
 #include "screen/screen_weights.h"
 #include "screen/view.h"
 #include <math.h>
@@ -100,6 +101,16 @@ static limn_status open_all(limn_screen *screen, const void *bytes, size_t count
     return start(&screen->again, LIMN_COMPUTE_FP32, bytes, count, error);
 }
 
+/* Whatever is asked for, what this machine can do: a verdict differs by less than 0.01 anyway. */
+static limn_compute chosen(limn_compute asked)
+{
+    if (asked == LIMN_COMPUTE_PLAIN ||
+        limn_compute_resolve(LIMN_COMPUTE_AUTO) == LIMN_COMPUTE_PLAIN)
+        return LIMN_COMPUTE_PLAIN;
+    return asked == LIMN_COMPUTE_BF16 && limn_cpu_has_bf16() ? LIMN_COMPUTE_BF16
+                                                             : LIMN_COMPUTE_FP32;
+}
+
 limn_status limn_screen_open_bytes(limn_screen **out, const void *bytes, size_t count,
                                    limn_compute compute, limn_error *error)
 {
@@ -111,8 +122,7 @@ limn_status limn_screen_open_bytes(limn_screen **out, const void *bytes, size_t 
     limn_arena_open(&arena, "screen", 0);
     LIMN_TRY(limn_take_into(&screen, &arena, sizeof *screen, error));
     screen->arena = arena;
-    if (compute == LIMN_COMPUTE_AUTO) compute = LIMN_COMPUTE_FP32;
-    status = open_all(screen, bytes, count, limn_compute_resolve(compute), error);
+    status = open_all(screen, bytes, count, chosen(compute), error);
     if (status)
         limn_screen_close(&screen);
     else

@@ -45,7 +45,8 @@ typedef struct limn_screen_subject {
  * time (the work itself is spread over the compute threads). */
 typedef struct limn_screen limn_screen;
 
-/* compute: AUTO takes the fastest that the machine has.  In bf16 a score is within 0.01 of fp32's.
+/* compute: AUTO takes the fastest of what is exact; bf16 where the processor lacks it is fp32, and
+ * all is plain where limn was built without oneDNN.  In bf16 a score is within 0.01 of fp32's.
  * On failure *out is NULL and nothing needs closing: LIMN_FORMAT when the weights are not those
  * that limn was released with, LIMN_NO_MEMORY, LIMN_COMPUTE. */
 limn_status limn_screen_open(limn_screen **out, limn_compute compute, limn_error *error);
