@@ -42,6 +42,30 @@ expect "a % in a command" 2 '' 'limn: there is no command "%s%n%s"*' '%s%n%s'
 long=$(printf '%02000d' 0)
 expect "a very long command" 2 '' 'limn: there is no command "0000*' "$long"
 
+# limn check: a folder with two mistakes, one of them in a name that JSON must escape.
+data=$folder/data
+mkdir -p "$data/train"
+printf 'P5\n4 2\n255\nabcdefgh' >"$data/train/one.pgm"
+printf 'P5\n4 2\n255\nabcdefgi' >"$data/train/two.pgm"
+expect "check takes a folder" 2 '' 'limn: say which one: limn check FOLDER*' check
+expect "check wants one that is there" 1 '' "limn: there is no data folder $folder/none*" check "$folder/none"
+expect "check of a folder that is fine" 0 "*paired (train): train 2*0 errors*" '' check "$data" --few 0
+expect "check as it is used elsewhere" 0 "*warning  few*2 pairs to train on are few*" '' check --dataroot "$data"
+: >"$data/train/a\"b.png"
+printf 'P5\n4 2\n255\nabcdefgh' >"$data/train/$(printf 'x\377').pgm"
+expect "check with mistakes" 1 '*error    broken*0 bytes*' "limn: 1 mistake* in $data" check "$data"
+"$limn" check "$data" --json >"$folder/report" 2>/dev/null
+if /usr/bin/python3 - "$folder/report" <<'END'
+import json, sys
+report = json.load(open(sys.argv[1], encoding="utf-8"))
+broken = [f for f in report["findings"] if f["kind"] == "broken"]
+same = [f for f in report["findings"] if f["kind"] == "same"]
+assert report["train"] == 4 and report["errors"] == 1 and len(broken) == 1 and len(same) == 1
+assert broken[0]["files"][0].endswith('train/a"b.png') and broken[0]["severity"] == "error"
+assert sorted(f.rsplit("/", 1)[1] for f in same[0]["files"]) == ["one.pgm", "x\u00ff.pgm"]
+END
+then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: check --json"; fi
+
 if [ -w /dev/full ]; then
     "$limn" version >/dev/full 2>"$folder/err"
     code=$?

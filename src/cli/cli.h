@@ -39,6 +39,9 @@ extern const char limn_cli_bench_usage[];
 limn_status limn_cli_bench_rows(FILE *to);
 limn_status limn_cli_bench(int argc, char **argv, limn_error *error);
 limn_status limn_cli_plan(int argc, char **argv, limn_error *error);
+extern const char limn_cli_check_usage[];
+limn_status limn_cli_check_rows(FILE *to);
+limn_status limn_cli_check(int argc, char **argv, limn_error *error);
 
 extern const char limn_cli_import_usage[], limn_cli_export_usage[], limn_cli_info_usage[];
 limn_status limn_cli_import_rows(FILE *to);

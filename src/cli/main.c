@@ -26,6 +26,8 @@ static const limn_cli_command commands[] = {
       limn_cli_bench_rows, limn_cli_bench },
     { "plan", "show how a training step or an inference is computed", limn_cli_bench_usage,
       limn_cli_bench_rows, limn_cli_plan },
+    { "check", "find what is wrong with a data folder before training on it", limn_cli_check_usage,
+      limn_cli_check_rows, limn_cli_check },
     { "import", "make a model of what another project saved", limn_cli_import_usage,
       limn_cli_import_rows, limn_cli_import },
     { "export", "write a model as ONNX", limn_cli_export_usage, limn_cli_export_rows,

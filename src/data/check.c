@@ -256,10 +256,13 @@ static void look(void *context)
     pthread_mutex_unlock(&l->lock);
 }
 
+/* A few times a second, and at the end in any case. */
 static void wait_and_tell(looking *l, limn_check_progress progress, void *context)
 {
+    bool finished = false;
+
     pthread_mutex_lock(&l->lock);
-    while (!l->stop && l->done < l->report->files) {
+    while (!l->stop && !finished) {
         struct timespec until;
         size_t done;
 
@@ -270,7 +273,8 @@ static void wait_and_tell(looking *l, limn_check_progress progress, void *contex
                !pthread_cond_timedwait(&l->moved, &l->lock, &until))
             continue;
         done = l->done;
-        if (!progress) continue;
+        finished = done == l->report->files;
+        if (!progress || l->stop) continue;
         pthread_mutex_unlock(&l->lock);
         bool go_on = progress(context, done, l->report->files);
         pthread_mutex_lock(&l->lock);

@@ -140,7 +140,7 @@ static bool thumbs_alike(const limn_facts *a, const limn_facts *b, bool flipped)
                 squares += v * v;
             }
     spread = sqrt(fmax(0, squares / count - sum / count * (sum / count)));
-    return difference / count <= 6 && difference / count <= 0.2 * spread;
+    return difference / count <= 0.15 * spread;
 }
 
 bool limn_facts_alike(const limn_facts *a, const limn_facts *b, int bits)

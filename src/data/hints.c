@@ -108,7 +108,20 @@ static void paint_disc(const picture *p, int x, int y, float radius, const float
         }
 }
 
-/* A place to begin: its neighbours have its colour, and (if asked) the input shows another one. */
+/* Much darker than something near: nobody begins a touch on a line. */
+static bool on_line(const picture *p, int x, int y)
+{
+    float here = brightness(p, x, y);
+
+    for (int dy = -3; dy <= 3; dy++)
+        for (int dx = -3; dx <= 3; dx++)
+            if (inside(p, x + dx, y + dy) && brightness(p, x + dx, y + dy) > here + DARKER)
+                return true;
+    return false;
+}
+
+/* A place to begin: no line of the input, its neighbours have its colour, and (if asked) the input
+ * shows another one. */
 static bool find_place(const picture *p, draws *d, bool news, int *x, int *y, float *colour)
 {
     bool found = false;
@@ -126,7 +139,7 @@ static bool find_place(const picture *p, draws *d, bool news, int *x, int *y, fl
         for (int n = 0; n < 9 && calm; n++)
             calm = !inside(p, at_x + n % 3 - 1, at_y + n / 3 - 1) ||
                    same_colour(p, at_x + n % 3 - 1, at_y + n / 3 - 1, here);
-        if (!calm || (found && difference < NEWS)) continue;
+        if (!calm || (found && difference < NEWS) || on_line(p, at_x, at_y)) continue;
         *x = at_x;
         *y = at_y;
         for (int c = 0; c < p->channels; c++) colour[c] = here[c];

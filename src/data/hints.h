@@ -24,8 +24,9 @@ typedef struct limn_hints {
 
 /* Draws into a (channels, height, width) colours of b, of the same shape, both in [-1, 1].  Every
  * touch stays within one connected region of b whose channels differ by at most 0.12 from the
- * colour at its beginning, and leaves alone what is much darker in a than a's pixel there (lines).
- * Uses at most 2^12 blocks of random from index << 12.  Returns the number of touches drawn. */
+ * colour at its beginning, and neither begins on nor covers lines: what is much darker in a than
+ * a's pixels around it. Uses at most 2^12 blocks of random from index << 12.  Returns the number of
+ * touches drawn. */
 int limn_hints_draw(const limn_hints *hints, const limn_random *random, uint64_t index, float *a,
                     const float *b, int channels, int height, int width);
 

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * limn check: what is wrong with a data folder, as a table for people or as JSON for programs.
+ *
+ * The table goes to standard output with the first few files of each finding; JSON names all of
+ * them.  Progress is drawn on standard error, and only on a terminal. */
+#include "cli.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SHOWN = 3 };
+const char limn_cli_check_usage[] = "FOLDER [SETTINGS]";
+
+typedef struct own {
+    bool json;
+    const char *folder;
+} own;
+
+static const limn_setting own_rows[] = {
+    { "json", LIMN_SETTING_FLAG, offsetof(own, json), 0, 0, NULL, NULL,
+      "print one JSON object with all files of every finding" },
+    { "dataroot", LIMN_SETTING_TEXT, offsetof(own, folder), 0, 0, NULL, NULL,
+      "the folder, for those who are used to it" },
+    { .name = NULL },
+};
+
+limn_status limn_cli_check_rows(FILE *to)
+{
+    limn_check_settings defaults = limn_check_defaults();
+
+    fputc('\n', to);
+    limn_settings_print(to, limn_check_rows(), &defaults);
+    limn_settings_print(to, own_rows, &(own){ false, NULL });
+    return LIMN_OK;
+}
+
+static bool show_progress(void *context, size_t done, size_t total)
+{
+    (void)context;
+    if (done < total)
+        fprintf(stderr, "\rlooking at %zu of %zu", done, total);
+    else
+        fprintf(stderr, "\r%40s\r", "");
+    return true;
+}
+
+/* A JSON string.  Names of files may be any bytes: what is not UTF-8 is written as the character
+ * of that number, so that the output can always be read. */
+static void print_string(const char *text)
+{
+    putchar('"');
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+        int more = *p >= 0xf0 && *p < 0xf5 ? 3 : *p >= 0xe0 ? 2 : *p >= 0xc2 ? 1 : 0, i = 1;
+
+        if (*p == '"' || *p == '\\') {
+            printf("\\%c", *p);
+        } else if (*p < ' ' || *p == 0x7f) {
+            printf("\\u%04x", *p);
+        } else if (*p < 0x80) {
+            putchar(*p);
+        } else {
+            while (i <= more && (p[i] & 0xc0) == 0x80) i++;
+            /* Overlong forms, surrogates and numbers above the last character are not UTF-8. */
+            if (!more || i <= more || *p >= 0xf5 || (*p == 0xe0 && p[1] < 0xa0) ||
+                (*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) ||
+                (*p == 0xf4 && p[1] > 0x8f)) {
+                printf("\\u%04x", *p);
+                continue;
+            }
+            for (i = 0; i <= more; i++) putchar(p[i]);
+            p += more;
+        }
+    }
+    putchar('"');
+}
+
+static void print_json(const char *folder, const limn_check_summary *s,
+                       const limn_finding *findings, size_t count)
+{
+    printf("{\"folder\": ");
+    print_string(folder);
+    printf(", \"pairing\": \"%s\", \"layout\": \"%s\", \"train\": %zu, \"val\": %zu, \"test\": "
+           "%zu, \"files\": %zu, \"errors\": %zu, \"warnings\": %zu, \"notes\": %zu, "
+           "\"findings\": [",
+           s->pairing, s->layout, s->train, s->val, s->test, s->files, s->errors, s->warnings,
+           s->notes);
+    for (size_t i = 0; i < count; i++) {
+        printf("%s{\"kind\": \"%s\", \"severity\": \"%s\", \"sentence\": ", i ? ", " : "",
+               limn_finding_word(findings[i].kind), limn_severity_word(findings[i].severity));
+        print_string(findings[i].sentence);
+        printf(", \"files\": [");
+        for (size_t k = 0; k < findings[i].file_count; k++) {
+            if (k) printf(", ");
+            print_string(findings[i].files[k]);
+        }
+        printf("]}");
+    }
+    printf("]}\n");
+}
+
+/* Text with control characters made visible: a terminal obeys some of them. */
+static void print_safe(const char *text)
+{
+    for (; *text; text++) putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
+}
+
+static void print_table(const char *folder, const limn_check_summary *s,
+                        const limn_finding *findings, size_t count)
+{
+    size_t root = strlen(folder);
+
+    print_safe(folder);
+    printf(": %s (%s): train %zu, val %zu, test %zu; %zu files looked at\n", s->pairing, s->layout,
+           s->train, s->val, s->test, s->files);
+    for (size_t i = 0; i < count; i++) {
+        printf("  %-8s %-9s ", limn_severity_word(findings[i].severity),
+               limn_finding_word(findings[i].kind));
+        print_safe(findings[i].sentence);
+        putchar('\n');
+        for (size_t k = 0; k < findings[i].file_count && k < SHOWN; k++) {
+            const char *file = findings[i].files[k];
+
+            if (!strncmp(file, folder, root) && root) {
+                file += root;
+                while (*file == '/') file++;
+            }
+            printf("  %-18s   ", "");
+            print_safe(file);
+            putchar('\n');
+        }
+        if (findings[i].file_count > SHOWN)
+            printf("  %-18s   and %zu more\n", "", findings[i].file_count - SHOWN);
+    }
+    printf("%zu errors, %zu warnings, %zu notes\n", s->errors, s->warnings, s->notes);
+}
+
+limn_status limn_cli_check(int argc, char **argv, limn_error *error)
+{
+    limn_check_settings settings = limn_check_defaults();
+    own o = { false, NULL };
+    limn_cli_table tables[] = { { limn_check_rows(), &settings },
+                                { own_rows, &o },
+                                { NULL, NULL } };
+    limn_check_report *report;
+    limn_check_summary summary;
+    const limn_finding *findings;
+    size_t count;
+    limn_status status = limn_cli_read(tables, &argc, argv, error);
+
+    if (status) return status;
+    if (argc == 2 && !o.folder) o.folder = argv[1];
+    if (!o.folder || argc > 2)
+        return limn_cli_fail(error, LIMN_SETTING, "say which one: limn check %s",
+                             limn_cli_check_usage);
+    status = limn_check_folder(&report, o.folder, &settings,
+                               isatty(STDERR_FILENO) ? show_progress : NULL, NULL, error);
+    if (status) return status;
+    findings = limn_check_findings(report, &count);
+    summary = limn_check_summarize(report);
+    if (o.json)
+        print_json(o.folder, &summary, findings, count);
+    else
+        print_table(o.folder, &summary, findings, count);
+    limn_check_close(&report);
+    if (summary.errors)
+        return limn_cli_fail(error, LIMN_FORMAT, "%zu %s in %s", summary.errors,
+                             summary.errors == 1 ? "mistake" : "mistakes", o.folder);
+    return LIMN_OK;
+}
