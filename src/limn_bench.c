@@ -9,6 +9,7 @@
 #include "net/plan.h"
 #include "op/peak.h"
 #include "recipe/recipe.h"
+#include "zoo/mobilenet.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@
 
 static const limn_setting rows[] = {
     { "net", LIMN_SETTING_TEXT, AT(net), 0, 0, NULL, "netG which_model_netG",
-      "generator (none: the recipe's own, unet_256 for infer)" },
+      "network (none: the recipe's own, unet_256 for infer; mobilenet_v2 and critics too)" },
     { "size", LIMN_SETTING_INT, AT(size), 1, 16384, NULL, "crop-size", "height of the pictures" },
     { "width", LIMN_SETTING_INT, AT(width), 0, 16384, NULL, NULL,
       "width of the pictures; 0: as the height" },
@@ -57,8 +58,23 @@ typedef struct bench {
     limn_weights *weights;
     limn_plan *plan;
     float *noise;
-    double *seconds, *profile;
+    double *seconds, *profile, plan_seconds;
 } bench;
+
+/* Any network of the zoo, on pictures of three channels. */
+static limn_value apply_net(limn_graph *graph, const limn_bench_settings *s, limn_value x)
+{
+    limn_network net = {
+        .net = s->net ? s->net : "unet_256", .input_nc = 3, .output_nc = 3, .layers = 3
+    };
+
+    if (!strcmp(net.net, "mobilenet_v2"))
+        return limn_mobilenet(graph, "M",
+                              &(limn_mobilenet_settings){ .width = 1, .dense = { 1000 } }, x, NULL);
+    net.filters = limn_network_is_critic(net.net) ? s->ndf : s->ngf;
+    net.norm = strncmp(net.net, "unet", 4) ? LIMN_NORM_INSTANCE : LIMN_NORM_BATCH;
+    return limn_apply(graph, "G", &net, x, NULL);
+}
 
 static limn_status describe(bench *b, const limn_bench_settings *s, limn_error *error)
 {
@@ -73,16 +89,10 @@ static limn_status describe(bench *b, const limn_bench_settings *s, limn_error *
                          s->what);
     LIMN_TRY(limn_graph_open(&b->graph, !infer, error));
     if (infer) {
-        limn_network G = {
-            .net = s->net ? s->net : "unet_256", .input_nc = 3, .output_nc = 3, .filters = s->ngf
-        };
-        limn_value x;
+        limn_value x = limn_input(
+            b->graph, "input", (limn_shape){ s->batch, 3, s->size, s->width ? s->width : s->size });
 
-        G.norm = strncmp(G.net, "unet", 4) ? LIMN_NORM_INSTANCE : LIMN_NORM_BATCH;
-        if (limn_network_is_critic(G.net)) G.output_nc = 1;
-        x = limn_input(b->graph, "input",
-                       (limn_shape){ s->batch, 3, s->size, s->width ? s->width : s->size });
-        limn_report(b->graph, "output", limn_apply(b->graph, "G", &G, x, NULL));
+        limn_report(b->graph, "output", apply_net(b->graph, s, x));
     } else {
         r = *recipe->defaults;
         if (s->net) r.generator.net = s->net;
@@ -121,16 +131,27 @@ static limn_status feed_noise(bench *b, limn_error *error)
     return LIMN_OK;
 }
 
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 static limn_status open_bench(bench *b, const limn_bench_settings *s, limn_error *error)
 {
     limn_plan_settings settings = { .compute = (limn_compute)s->compute };
+    double begin;
 
     limn_compute_threads_set(s->threads);
     LIMN_TRY(describe(b, s, error));
     LIMN_TRY(limn_weights_open(&b->weights, error));
     LIMN_TRY(limn_weights_add(b->weights, b->graph, error));
     LIMN_TRY(limn_weights_initial(b->weights, NULL, 1, 0.02f, error));
+    begin = now();
     LIMN_TRY(limn_plan_open(&b->plan, b->graph, b->weights, &settings, error));
+    b->plan_seconds = now() - begin;
     return feed_noise(b, error);
 }
 
@@ -142,14 +163,6 @@ static void close_bench(bench *b)
     limn_block_free(b->noise);
     limn_block_free(b->seconds);
     limn_block_free(b->profile);
-}
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static int by_size(const void *a, const void *b)
@@ -215,12 +228,12 @@ limn_status limn_bench(const limn_bench_settings *s, limn_bench_result *result, 
     limn_moment moment = { .learning_rate = 2e-4f };
     bench b = { 0 };
     struct rusage usage;
-    double begin = now();
+    double begin;
     limn_status status = open_bench(&b, s, error);
     limn_compute compute = limn_compute_resolve((limn_compute)s->compute);
 
     *result = (limn_bench_result){ .compute = limn_compute_name(compute),
-                                   .plan_ms = 1e3 * (now() - begin) };
+                                   .plan_ms = 1e3 * b.plan_seconds };
     if (!status && !(b.seconds = limn_block((size_t)s->rounds * sizeof *b.seconds)))
         status = limn_fail(error, LIMN_NO_MEMORY, "out of memory for %d rounds", s->rounds);
     if (!status && profile) {

@@ -12,8 +12,8 @@ limn_value limn_patch_critic(const limn_build *b, int layers, limn_value x)
     bool bias = limn_layer_bias(b);
     char text[LIMN_LAYER_NAME];
 
-    if (layers < 1 || layers > 8)
-        return limn_graph_fail(b->graph, LIMN_SETTING, "n_layers_D is %d; it must be 1 to 8",
+    if (layers < 1 || layers > 16)
+        return limn_graph_fail(b->graph, LIMN_SETTING, "n_layers_D is %d; it must be 1 to 16",
                                layers);
     x = limn_layer_leaky(b, limn_layer_conv(b, limn_layer_name(text, "model", index), x, filters, 4,
                                             stride, 1, true));
