@@ -355,6 +355,39 @@ limn_status limn_bench(const limn_bench_settings *settings, limn_bench_result *r
 /* Prints the plan of the same: step, op, name, shape, layout, implementation, bytes, lifetime. */
 limn_status limn_show_plan(const limn_bench_settings *settings, FILE *to, limn_error *error);
 
+/* ---- Models from and to elsewhere ------------------------------------------------------------ */
+
+/* What a person says where a checkpoint of another project does not; {0} says nothing. */
+typedef struct limn_import_settings {
+    const char *part;      /* which network, where a file holds several; NULL */
+    const char *net;       /* --netG: must be what the file holds; NULL */
+    int norm;              /* row norm: auto, batch, instance, none */
+    int dropout;           /* row dropout: auto, yes, no */
+    bool eval;             /* batch norm runs with the running statistics, not the picture's own */
+    const char *direction; /* AtoB, BtoA; NULL: not known */
+    const char *title, *licence, *attribution; /* for the model's card; NULL */
+} limn_import_settings;
+
+/* The rows of that struct. */
+const limn_setting *limn_import_rows(void);
+
+/* Makes a model file of a checkpoint: .pth of any age (never executing anything) or safetensors, of
+ * pytorch-CycleGAN-and-pix2pix or CUT.  SETTING where the file leaves two possibilities (the
+ * sentence names the setting), FORMAT where it holds no network that limn has.  `to` is whole or
+ * absent. */
+limn_status limn_import(const char *from, const char *to, const limn_import_settings *settings,
+                        limn_error *error);
+
+/* Writes the network that translates (or the named one; NULL) as ONNX, opset 17: input "input",
+ * output "output", NCHW in [-1, 1], any batch, height and width (multiples of what the network
+ * needs), computing what translating computes.  The card goes along as metadata. */
+limn_status limn_export(const char *model, const char *to, const char *network, limn_error *error);
+
+/* Prints what a file is, what it expects and where it came from: a model or checkpoint of limn, a
+ * checkpoint of another project.  json: one object.  An unreadable file is an error; a readable one
+ * that limn cannot run is not, the reason is printed. */
+limn_status limn_info(const char *path, bool json, FILE *to, limn_error *error);
+
 /* ---- Checking a data folder ------------------------------------------------------------------ */
 
 /* Name, word in JSON, what it is about. */
@@ -428,38 +461,81 @@ const limn_finding *limn_check_findings(const limn_check_report *report, size_t 
 limn_check_summary limn_check_summarize(const limn_check_report *report);
 void limn_check_close(limn_check_report **report);
 
-/* ---- Models from and to elsewhere ------------------------------------------------------------ */
+/* ---- Training -------------------------------------------------------------------------------- */
 
-/* What a person says where a checkpoint of another project does not; {0} says nothing. */
-typedef struct limn_import_settings {
-    const char *part;      /* which network, where a file holds several; NULL */
-    const char *net;       /* --netG: must be what the file holds; NULL */
-    int norm;              /* row norm: auto, batch, instance, none */
-    int dropout;           /* row dropout: auto, yes, no */
-    bool eval;             /* batch norm runs with the running statistics, not the picture's own */
-    const char *direction; /* AtoB, BtoA; NULL: not known */
-    const char *title, *licence, *attribution; /* for the model's card; NULL */
-} limn_import_settings;
+/* A run: settings, then everything that trains.  Five lines train a model:
+ *
+ *     limn_train_begin(&training, "pix2pix", NULL, &error);
+ *     limn_setting_set(limn_train_rows(), limn_train_fields(training), "dataroot", "data", &error);
+ *     limn_setting_set(limn_train_rows(), limn_train_fields(training), "out", "runs/first",
+ * &error); limn_train_run(training, &watch, &error); limn_train_end(&training);
+ *
+ * The folder of the run then holds latest.safetensors and best.safetensors (models that describe
+ * themselves), checkpoint.safetensors (to go on from), history.sqlite (settings, losses, scores,
+ * samples, events), sheets/ and index.html. */
+typedef struct limn_training limn_training;
 
-/* The rows of that struct. */
-const limn_setting *limn_import_rows(void);
+/* One step, when it is done.  Everything is lent for the call. */
+typedef struct limn_train_step {
+    uint64_t step;           /* steps done, this one too */
+    int epoch, epochs;       /* from 1 */
+    uint64_t batch, batches; /* of the epoch; from 1 */
+    double learning_rate;
+    double ms, wait_ms; /* computing; waiting for pictures */
+    double seconds_left;
+    int losses;
+    const char *const *loss_names;
+    const double *loss_values;
+} limn_train_step;
 
-/* Makes a model file of a checkpoint: .pth of any age (never executing anything) or safetensors, of
- * pytorch-CycleGAN-and-pix2pix or CUT.  SETTING where the file leaves two possibilities (the
- * sentence names the setting), FORMAT where it holds no network that limn has.  `to` is whole or
- * absent. */
-limn_status limn_import(const char *from, const char *to, const limn_import_settings *settings,
-                        limn_error *error);
+/* One epoch, when it is done, scored and saved.  Scores are means over the validation pictures,
+ * NaN where there is nothing to compare with. */
+typedef struct limn_train_epoch {
+    uint64_t step;
+    int epoch, epochs;
+    double seconds, learning_rate;
+    double wait_share; /* of the time, spent waiting for pictures */
+    int losses;
+    const char *const *loss_names;
+    const double *loss_values; /* means over the epoch */
+    double l1, psnr, ssim, edges;
+    double train_l1;   /* of training pictures, made in the same way */
+    bool best;         /* this epoch's model is the best so far */
+    const char *sheet; /* path of the sheet of samples, or NULL */
+} limn_train_epoch;
 
-/* Writes the network that translates (or the named one; NULL) as ONNX, opset 17: input "input",
- * output "output", NCHW in [-1, 1], any batch, height and width (multiples of what the network
- * needs), computing what translating computes.  The card goes along as metadata. */
-limn_status limn_export(const char *model, const char *to, const char *network, limn_error *error);
+/* Whoever watches.  Each may be NULL; all are called by the thread that runs. */
+typedef struct limn_train_watch {
+    void *context;
+    void (*step)(void *context, const limn_train_step *step);
+    void (*epoch)(void *context, const limn_train_epoch *epoch);
+    /* What happened, in a word ("resumed", "overfitting", "halved" ...) and in a sentence. */
+    void (*event)(void *context, const char *kind, const char *sentence);
+} limn_train_watch;
 
-/* Prints what a file is, what it expects and where it came from: a model or checkpoint of limn, a
- * checkpoint of another project.  json: one object.  An unreadable file is an error; a readable one
- * that limn cannot run is not, the reason is printed. */
-limn_status limn_info(const char *path, bool json, FILE *to, limn_error *error);
+/* The settings of a training as rows. */
+const limn_setting *limn_train_rows(void);
+
+/* Begins a training by that recipe (NULL: pix2pix) with the recipe's defaults; or, with a folder in
+ * resume, one that goes on from that folder's checkpoint, with the settings it was started with.
+ * On failure *out is NULL. */
+limn_status limn_train_begin(limn_training **out, const char *model, const char *resume,
+                             limn_error *error);
+/* The struct that the rows describe, to be read and set until the training runs.  Texts are
+ * borrowed until limn_train_end. */
+void *limn_train_fields(limn_training *training);
+/* Trains until the last epoch is done (LIMN_OK), the time is up (LIMN_OK), limn_train_stop was
+ * called (LIMN_STOPPED) or something fails.  Except for faults of the disk the run can always be
+ * resumed from its last checkpoint.  May be called once. */
+limn_status limn_train_run(limn_training *training, const limn_train_watch *watch,
+                           limn_error *error);
+/* The folder of the run and, after it ran, the share of the time spent waiting for pictures. */
+const char *limn_train_folder(const limn_training *training);
+double limn_train_wait_share(const limn_training *training);
+/* Asks the training to stop after the step that is running, and to save.  From any thread and from
+ * signal handlers. */
+void limn_train_stop(limn_training *training);
+void limn_train_end(limn_training **training);
 
 #ifdef __cplusplus
 }

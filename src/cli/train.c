@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * limn train: begins or resumes a training and shows how it goes.
+ *
+ * On a terminal one line an epoch lives (bar, steps a second, time left, losses); piped, it is the
+ * log line that people plot already, every --print-freq steps; --json is one object a line.  The
+ * command line is read twice: --model and --resume decide which defaults the rest is laid over. */
+#include "cli.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+const char limn_cli_train_usage[] = "DATA [SETTINGS]   or   --resume RUN [SETTINGS]";
+
+enum { WORDS_MAX = 1000 };
+
+typedef struct own {
+    const char *resume;
+    bool continue_train, json;
+    int print_freq;
+} own;
+
+static const own own_defaults = { .print_freq = 100 };
+
+static const limn_setting own_rows[] = {
+    { "resume", LIMN_SETTING_TEXT, offsetof(own, resume), 0, 0, NULL, NULL,
+      "go on with the run in this folder, with its settings and those given now" },
+    { "continue-train", LIMN_SETTING_FLAG, offsetof(own, continue_train), 0, 0, NULL, NULL,
+      "the same for the folder that --out or --name says" },
+    { "json", LIMN_SETTING_FLAG, offsetof(own, json), 0, 0, NULL, NULL,
+      "print one JSON object a line" },
+    { "print-freq", LIMN_SETTING_INT, offsetof(own, print_freq), 1, 1000000, NULL, NULL,
+      "steps between log lines where the output is no terminal" },
+    { .name = NULL },
+};
+
+limn_status limn_cli_train_rows(FILE *to)
+{
+    limn_training *training;
+    limn_error error = { 0 };
+    limn_status status = limn_train_begin(&training, NULL, NULL, &error);
+
+    if (status) return status;
+    fputs("\nThe defaults are those of pix2pix; --model decides the others.\n\n", to);
+    limn_settings_print(to, limn_train_rows(), limn_train_fields(training));
+    limn_settings_print(to, own_rows, &own_defaults);
+    limn_train_end(&training);
+    return LIMN_OK;
+}
+
+/* ---- Showing --------------------------------------------------------------------------------- */
+
+typedef struct show {
+    bool json, terminal, living; /* living: the line under the cursor is ours */
+    int print_freq;
+    double drawn; /* when, seconds */
+} show;
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void json_text(const char *text)
+{
+    putchar('"');
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (c < 32 || c == '"' || c == '\\')
+            printf("\\u%04x", c);
+        else
+            putchar(c);
+    }
+    putchar('"');
+}
+
+static void json_number(const char *name, double value)
+{
+    if (isfinite(value))
+        printf(", \"%s\": %.9g", name, value);
+    else
+        printf(", \"%s\": null", name);
+}
+
+static void json_losses(int count, const char *const *names, const double *values)
+{
+    for (int i = 0; i < count; i++) json_number(names[i], values[i]);
+}
+
+static void clear_line(show *s)
+{
+    if (s->living) fputs("\r\033[K", stdout);
+    s->living = false;
+}
+
+static void put_losses(int count, const char *const *names, const double *values)
+{
+    for (int i = 0; i < count; i++) printf("  %s %.3f", names[i], values[i]);
+}
+
+static void put_bar(double share)
+{
+    enum { WIDTH = 20 };
+    int full = (int)(share * WIDTH);
+
+    putchar('[');
+    for (int i = 0; i < WIDTH; i++) putchar(i < full ? '=' : i == full ? '>' : ' ');
+    putchar(']');
+}
+
+static void on_step(void *context, const limn_train_step *t)
+{
+    show *s = context;
+    long left = (long)t->seconds_left;
+
+    if (s->json) {
+        printf("{\"step\": %llu, \"epoch\": %d, \"batch\": %llu", (unsigned long long)t->step,
+               t->epoch, (unsigned long long)t->batch);
+        json_losses(t->losses, t->loss_names, t->loss_values);
+        json_number("lr", t->learning_rate);
+        json_number("ms", t->ms);
+        json_number("wait_ms", t->wait_ms);
+        puts("}");
+        fflush(stdout);
+    } else if (s->terminal) {
+        if (now() - s->drawn < 0.1 && t->batch < t->batches) return;
+        s->drawn = now();
+        printf("\r\033[Kepoch %d/%d ", t->epoch, t->epochs);
+        put_bar((double)t->batch / (double)t->batches);
+        printf(" %llu/%llu  %.2f step/s  ETA %ld:%02ld:%02ld", (unsigned long long)t->batch,
+               (unsigned long long)t->batches, 1e3 / (t->ms + t->wait_ms), left / 3600,
+               left / 60 % 60, left % 60);
+        put_losses(t->losses, t->loss_names, t->loss_values);
+        fflush(stdout);
+        s->living = true;
+    } else if (t->step % (uint64_t)s->print_freq == 0) {
+        printf("(epoch: %d, iters: %llu, time: %.3f, data: %.3f)", t->epoch,
+               (unsigned long long)t->batch, 1e-3 * t->ms, 1e-3 * t->wait_ms);
+        for (int i = 0; i < t->losses; i++)
+            printf(" %s: %.3f", t->loss_names[i], t->loss_values[i]);
+        putchar('\n');
+        fflush(stdout);
+    }
+}
+
+static void on_epoch(void *context, const limn_train_epoch *t)
+{
+    show *s = context;
+
+    clear_line(s);
+    if (s->json) {
+        printf("{\"event\": \"epoch\", \"epoch\": %d, \"steps\": %llu", t->epoch,
+               (unsigned long long)t->step);
+        json_number("seconds", t->seconds);
+        json_number("lr", t->learning_rate);
+        json_number("val_l1", t->l1);
+        json_number("val_psnr", t->psnr);
+        json_number("val_ssim", t->ssim);
+        json_number("val_edges", t->edges);
+        json_number("train_l1", t->train_l1);
+        printf(", \"best\": %s}\n", t->best ? "true" : "false");
+    } else if (s->terminal) {
+        printf("epoch %d/%d  %.0f s", t->epoch, t->epochs, t->seconds);
+        put_losses(t->losses, t->loss_names, t->loss_values);
+        if (!isnan(t->l1))
+            printf("  | validation L1 %.4f (train %.4f)  PSNR %.2f  SSIM %.3f%s", t->l1,
+                   t->train_l1, t->psnr, t->ssim, t->best ? "  best" : "");
+        putchar('\n');
+    } else {
+        if (!isnan(t->l1))
+            printf("validation (epoch: %d) L1: %.4f PSNR: %.2f SSIM: %.4f edges: %.4f train_L1: "
+                   "%.4f%s\n",
+                   t->epoch, t->l1, t->psnr, t->ssim, t->edges, t->train_l1,
+                   t->best ? " best" : "");
+        printf("End of epoch %d / %d \t Time Taken: %.0f sec\n", t->epoch, t->epochs, t->seconds);
+    }
+    fflush(stdout);
+}
+
+static void on_event(void *context, const char *kind, const char *sentence)
+{
+    show *s = context;
+
+    if (s->json) {
+        printf("{\"event\": ");
+        json_text(kind);
+        printf(", \"sentence\": ");
+        json_text(sentence);
+        puts("}");
+        fflush(stdout);
+        return;
+    }
+    clear_line(s);
+    if (s->terminal) fflush(stdout);
+    fprintf(stderr, "%s\n", sentence);
+}
+
+/* ---- Stopping -------------------------------------------------------------------------------- */
+
+static limn_training *volatile stopping;
+
+/* The first signal asks; the second one kills, as if nobody had caught it. */
+static void on_signal(int number)
+{
+    struct sigaction action = { .sa_handler = SIG_DFL };
+
+    if (stopping) limn_train_stop(stopping);
+    sigaction(number, &action, NULL);
+}
+
+static void catch_signals(limn_training *training)
+{
+    struct sigaction action = { .sa_handler = on_signal };
+
+    stopping = training;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* ---- The command ----------------------------------------------------------------------------- */
+
+static void text_of(limn_training *training, const char *name, char *text, size_t size)
+{
+    limn_setting_get(limn_setting_find(limn_train_rows(), name), limn_train_fields(training), text,
+                     size);
+}
+
+static limn_status read_into(limn_training *training, own *o, int argc, char **argv,
+                             limn_error *error)
+{
+    limn_cli_table tables[] = { { limn_train_rows(), limn_train_fields(training) },
+                                { own_rows, o },
+                                { NULL, NULL } };
+    limn_status status = limn_cli_read(tables, &argc, argv, error);
+
+    if (status) return status;
+    if (argc > 2)
+        return limn_cli_fail(error, LIMN_SETTING, "one data folder is enough: %s or %s?", argv[1],
+                             argv[2]);
+    if (argc == 2)
+        return limn_setting_set(limn_train_rows(), limn_train_fields(training), "dataroot", argv[1],
+                                error);
+    return LIMN_OK;
+}
+
+/* What is asked for: a first reading over the defaults of any recipe. */
+static limn_status look_ahead(int argc, char **argv, char *model, char *resume, size_t size,
+                              limn_error *error)
+{
+    char *words[WORDS_MAX + 1], out[1000], folder[1000], name[1000];
+    limn_training *scratch = NULL;
+    own o = own_defaults;
+    limn_status status;
+
+    if (argc > WORDS_MAX)
+        return limn_cli_fail(error, LIMN_SETTING, "the command line has more than %d words",
+                             WORDS_MAX);
+    memcpy(words, argv, ((size_t)argc + 1) * sizeof *words);
+    status = limn_train_begin(&scratch, NULL, NULL, error);
+    if (!status) status = read_into(scratch, &o, argc, words, error);
+    if (!status) {
+        text_of(scratch, "model", model, size);
+        text_of(scratch, "out", out, sizeof out);
+        text_of(scratch, "checkpoints-dir", folder, sizeof folder);
+        text_of(scratch, "name", name, sizeof name);
+        *resume = 0;
+        if (o.resume)
+            snprintf(resume, size, "%s", o.resume);
+        else if (o.continue_train && *out)
+            snprintf(resume, size, "%s", out);
+        else if (o.continue_train && *name)
+            snprintf(resume, size, "%s/%s", folder, name);
+        else if (o.continue_train)
+            status = limn_cli_fail(error, LIMN_SETTING,
+                                   "--continue-train wants --out FOLDER or --name NAME; --resume "
+                                   "RUN says it in one");
+    }
+    limn_train_end(&scratch);
+    return status;
+}
+
+limn_status limn_cli_train(int argc, char **argv, limn_error *error)
+{
+    char model[2100] = "", resume[2100] = "";
+    limn_training *training;
+    own o = own_defaults;
+    limn_status status = look_ahead(argc, argv, model, resume, sizeof model, error);
+    show s = { .json = false };
+    limn_train_watch watch = { &s, on_step, on_epoch, on_event };
+
+    if (!status) status = limn_train_begin(&training, model, *resume ? resume : NULL, error);
+    if (status) return status;
+    if (!(status = read_into(training, &o, argc, argv, error))) {
+        s.json = o.json;
+        s.print_freq = o.print_freq;
+        s.terminal = !o.json && isatty(STDOUT_FILENO);
+        catch_signals(training);
+        status = limn_train_run(training, &watch, error);
+        clear_line(&s);
+        if (!o.json && (!status || status == LIMN_STOPPED))
+            fprintf(stderr, "%s: waited for pictures %.1f %% of the time; results: %s/index.html\n",
+                    limn_train_folder(training), 100 * limn_train_wait_share(training),
+                    limn_train_folder(training));
+        stopping = NULL;
+    }
+    limn_train_end(&training);
+    return status;
+}

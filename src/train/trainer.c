@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One training step after another: see trainer.h. */
+#include "train/trainer.h"
+#include "base/threads.h"
+#include "model/checkpoint.h"
+#include "model/model.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- Describing the step --------------------------------------------------------------------- */
+
+static limn_status read_generators(limn_trainer *t, limn_error *error)
+{
+    const char *at = t->recipe->generators;
+
+    while (*at) {
+        size_t length = strcspn(at, " ");
+
+        if (t->generator_count == LIMN_GENERATORS_MAX || length >= sizeof *t->generators)
+            return limn_fail(error, LIMN_BUG, "the recipe %s has generators \"%s\"",
+                             t->recipe->name, t->recipe->generators);
+        memcpy(t->generators[t->generator_count++], at, length);
+        at += length;
+        while (*at == ' ') at++;
+    }
+    return LIMN_OK;
+}
+
+/* A loss is what the recipe reports as one number. */
+static limn_status read_losses(limn_trainer *t, limn_error *error)
+{
+    bool first = !t->loss_count;
+    int found = 0;
+
+    for (int i = 0; i < limn_report_count(t->graph); i++) {
+        limn_value value;
+        const char *name = limn_report_name(t->graph, i, &value);
+
+        if (limn_count(limn_shape_of(t->graph, value)) != 1) continue;
+        if (found == LIMN_LOSSES_MAX)
+            return limn_fail(error, LIMN_BUG, "the recipe %s has more than %d losses",
+                             t->recipe->name, LIMN_LOSSES_MAX);
+        if (first && !(t->loss_names[found] = limn_take_text(&t->arena, name)))
+            return limn_fail(error, LIMN_NO_MEMORY, "out of memory for the names of losses");
+        t->loss_values[found++] = value;
+    }
+    t->loss_count = found;
+    return LIMN_OK;
+}
+
+static limn_status describe(limn_trainer *t, int height, int width, limn_error *error)
+{
+    limn_plan_close(&t->plan);
+    limn_graph_close(&t->graph);
+    t->settings.height = height;
+    t->settings.width = width;
+    LIMN_TRY(limn_graph_open(&t->graph, true, error));
+    t->recipe->step(t->graph, &t->settings);
+    LIMN_TRY(limn_graph_status(t->graph, error));
+    if (limn_input_find(t->graph, "real_A") < 0 || limn_input_find(t->graph, "real_B") < 0)
+        return limn_fail(error, LIMN_BUG, "the recipe %s has no inputs real_A and real_B",
+                         t->recipe->name);
+    return read_losses(t, error);
+}
+
+limn_status limn_trainer_fit(limn_trainer *t, int height, int width, limn_error *error)
+{
+    limn_plan_settings settings = { .compute = (limn_compute)t->train->compute };
+
+    if (t->plan && t->settings.height == height && t->settings.width == width) return LIMN_OK;
+    if (!t->graph || t->settings.height != height || t->settings.width != width)
+        LIMN_TRY(describe(t, height, width, error));
+    return limn_plan_open(&t->plan, t->graph, t->weights, &settings, error);
+}
+
+/* ---- First values ---------------------------------------------------------------------------- */
+
+/* Standard deviations by the fan of a weight (Glorot and Bengio 2010; He et al. 2015), put in the
+ * place of the one that limn_weights_initial draws with. */
+static limn_status scale_by_fan(limn_trainer *t, bool xavier, limn_error *error)
+{
+    for (int i = 0; i < limn_weights_count(t->weights); i++) {
+        const limn_parameter_info *info = limn_weights_at(t->weights, i);
+        size_t count = limn_count(info->shape);
+        double taps = (double)info->shape.h * info->shape.w, in = taps * info->shape.c,
+               out = taps * info->shape.n, deviation;
+        limn_status status;
+        float *values;
+
+        if (info->kind != LIMN_PARAMETER_WEIGHT) continue;
+        deviation = xavier ? t->train->init_gain * sqrt(2 / (in + out)) : sqrt(2 / in);
+        if (!(values = limn_block(count * sizeof *values)))
+            return limn_fail(error, LIMN_NO_MEMORY, "out of memory for %s", info->name);
+        status = limn_weights_get(t->weights, i, values, error);
+        for (size_t k = 0; k < count; k++) values[k] *= (float)deviation;
+        if (!status) status = limn_weights_set(t->weights, i, values, error);
+        limn_block_free(values);
+        LIMN_TRY(status);
+    }
+    return LIMN_OK;
+}
+
+static limn_status first_values(limn_trainer *t, limn_error *error)
+{
+    uint64_t seed = (uint64_t)t->train->seed;
+
+    if (t->train->init_type == 0)
+        return limn_weights_initial(t->weights, NULL, seed, (float)t->train->init_gain, error);
+    LIMN_TRY(limn_weights_initial(t->weights, NULL, seed, 1, error));
+    LIMN_TRY(scale_by_fan(t, t->train->init_type == 1, error));
+    for (int i = 0; i < limn_weights_count(t->weights); i++) { /* norms stay N(1, 0.02) */
+        const limn_parameter_info *info = limn_weights_at(t->weights, i);
+        float values[4096];
+
+        if (info->initial != LIMN_INITIAL_NORMAL_ONE || limn_count(info->shape) > 4096) continue;
+        LIMN_TRY(limn_weights_get(t->weights, i, values, error));
+        for (size_t k = 0; k < limn_count(info->shape); k++)
+            values[k] = 1 + 0.02f * (values[k] - 1);
+        LIMN_TRY(limn_weights_set(t->weights, i, values, error));
+    }
+    return LIMN_OK;
+}
+
+limn_status limn_trainer_open(limn_trainer *t, const limn_recipe *recipe,
+                              const limn_train_settings *settings, limn_error *error)
+{
+    limn_status status;
+
+    *t = (limn_trainer){ .recipe = recipe, .train = settings };
+    limn_arena_open(&t->arena, "trainer", 0);
+    limn_compute_threads_set(settings->threads);
+    status = limn_train_recipe_settings(&t->settings, settings, recipe, error);
+    if (!status) status = read_generators(t, error);
+    if (!status) status = describe(t, t->settings.height, t->settings.width, error);
+    if (!status) status = limn_weights_open(&t->weights, error);
+    if (!status) status = limn_weights_add(t->weights, t->graph, error);
+    if (!status) status = first_values(t, error);
+    if (status) limn_trainer_close(t);
+    return status;
+}
+
+void limn_trainer_close(limn_trainer *t)
+{
+    limn_plan_close(&t->plan);
+    limn_graph_close(&t->graph);
+    if (t->weights) limn_weights_close(&t->weights);
+    limn_block_free(t->positions);
+    limn_block_free(t->order);
+    limn_arena_close(&t->arena);
+    *t = (limn_trainer){ 0 };
+}
+
+/* ---- First values from a file ---------------------------------------------------------------- */
+
+typedef struct start {
+    char text[160];
+    int networks, tensors;
+} start;
+
+static void took(start *taken, const char *network, int tensors)
+{
+    size_t used = strlen(taken->text);
+
+    snprintf(taken->text + used, sizeof taken->text - used, "%s%s", used ? ", " : "", network);
+    taken->networks++;
+    taken->tensors += tensors;
+}
+
+/* Fills a network from tensors whose names begin with its own.  Running statistics may be missing:
+ * other programs do not always keep them. */
+static limn_status fill_network(limn_trainer *t, const limn_checkpoint *from, const char *network,
+                                start *taken, limn_error *error)
+{
+    const limn_parameter_info *missing = NULL;
+    int filled = 0;
+
+    for (int i = 0; i < limn_weights_count(t->weights); i++) {
+        const limn_parameter_info *info = limn_weights_at(t->weights, i);
+        const limn_checkpoint_tensor *tensor;
+        size_t count = limn_count(info->shape);
+        limn_status status;
+        float *values;
+
+        if (strcmp(info->network, network) || info->kind == LIMN_PARAMETER_MOMENT) continue;
+        if (!(tensor = limn_checkpoint_find(from, info->name))) {
+            if (info->kind == LIMN_PARAMETER_WEIGHT || info->kind == LIMN_PARAMETER_VECTOR)
+                missing = info;
+            continue;
+        }
+        if (tensor->saved.count != count)
+            return limn_fail(error, LIMN_SHAPE,
+                             "%s: the tensor %s has %zu numbers and the network's %zu; "
+                             "--netG, --ngf, --netD, --ndf, --norm must be those of the file",
+                             limn_checkpoint_name(from), info->name, tensor->saved.count, count);
+        if (!(values = limn_block(count * sizeof *values)))
+            return limn_fail(error, LIMN_NO_MEMORY, "out of memory for %s", info->name);
+        status = limn_checkpoint_floats(tensor, 0, count, values, error);
+        if (!status) status = limn_weights_set(t->weights, i, values, error);
+        limn_block_free(values);
+        LIMN_TRY(status);
+        filled++;
+    }
+    if (filled && missing)
+        return limn_fail(error, LIMN_FORMAT,
+                         "%s: has no tensor %s, which the network needs; --netG, --norm and "
+                         "--dropout must be those of the file",
+                         limn_checkpoint_name(from), missing->name);
+    if (filled) took(taken, network, filled);
+    return LIMN_OK;
+}
+
+static limn_status from_checkpoint(limn_trainer *t, const char *path, start *taken,
+                                   limn_error *error)
+{
+    limn_checkpoint *file;
+    limn_status status = limn_checkpoint_open(&file, path, error);
+    const char *at = t->recipe->networks;
+
+    if (status) return status;
+    while (*at && !status) {
+        char network[32];
+        size_t length = strcspn(at, " ");
+
+        snprintf(network, sizeof network, "%.*s", (int)length, at);
+        status = fill_network(t, file, network, taken, error);
+        at += length + (at[length] == ' ');
+    }
+    if (!status && !taken->networks)
+        status = limn_fail(error, LIMN_FORMAT,
+                           "%s: no tensor in it belongs to a network of %s; they would be called "
+                           "%s.model... (limn import makes a model file of another project's "
+                           "checkpoint)",
+                           path, t->recipe->name, t->generators[0]);
+    limn_checkpoint_close(&file);
+    return status;
+}
+
+/* A model holds what translates; a checkpoint of limn the critics as well. */
+static limn_status from_model(limn_trainer *t, const char *path, start *taken, limn_error *error)
+{
+    limn_model *model;
+    limn_status status = limn_model_open(&model, path, error);
+    const limn_model_card *card;
+
+    if (status) return status;
+    card = limn_model_about(model);
+    for (int i = 0; i < card->network_count && !status; i++) {
+        const char *name = card->networks[i].name;
+        const char *at = strstr(t->recipe->networks, name);
+
+        if (!at || strcspn(at, " ") != strlen(name)) continue;
+        if (!(status = limn_model_load(model, name, t->weights, NULL, false, error)))
+            took(taken, name, 0);
+    }
+    if (!status && !taken->networks)
+        status = limn_fail(error, LIMN_FORMAT, "%s: has no network that %s trains (%s)", path,
+                           t->recipe->name, t->recipe->networks);
+    limn_model_close(&model);
+    return status;
+}
+
+limn_status limn_trainer_start_from(limn_trainer *t, const char *path, const char **sentence,
+                                    limn_error *error)
+{
+    start taken = { .networks = 0 };
+    limn_status status = limn_model_is(path) ? from_model(t, path, &taken, error)
+                                             : from_checkpoint(t, path, &taken, error);
+
+    if (status) return limn_while(error, "--init");
+    *sentence = limn_take_format(&t->arena, "starting from %s of %s%s", taken.text, path,
+                                 taken.networks == 1 ? "; the other networks start anew" : "");
+    return *sentence ? LIMN_OK : limn_fail(error, LIMN_NO_MEMORY, "out of memory for a sentence");
+}
+
+/* ---- A step ---------------------------------------------------------------------------------- */
+
+/* Rows of count different whole numbers below limit: the first of a permutation. */
+static limn_status draw_positions(limn_trainer *t, limn_value input, uint32_t which, uint64_t step,
+                                  limn_error *error)
+{
+    limn_shape shape = limn_shape_of(t->graph, input);
+    size_t limit = (size_t)limn_input_limit(t->graph, input), count = limn_count(shape);
+    limn_random random = { .seed = (uint64_t)t->train->seed, .step = step };
+
+    if (count > t->position_room) {
+        limn_block_free(t->positions);
+        t->position_room = 0;
+        if (!(t->positions = limn_block(count * sizeof *t->positions)))
+            return limn_fail(error, LIMN_NO_MEMORY, "out of memory for positions of patches");
+        t->position_room = count;
+    }
+    if (limit > t->order_room) {
+        limn_block_free(t->order);
+        t->order_room = 0;
+        if (!(t->order = limn_block(limit * sizeof *t->order)))
+            return limn_fail(error, LIMN_NO_MEMORY, "out of memory for positions of patches");
+        t->order_room = limit;
+    }
+    for (int n = 0; n < shape.n; n++) {
+        random.stream = LIMN_STREAM_POSITIONS + (which << 12) + (uint32_t)n;
+        limn_random_permutation(&random, t->order, limit);
+        for (int k = 0; k < shape.c; k++)
+            t->positions[(size_t)n * (size_t)shape.c + (size_t)k] = (float)t->order[k];
+    }
+    return limn_plan_feed(t->plan, input, t->positions, error);
+}
+
+static limn_status feed(limn_trainer *t, const limn_batch *batch, uint64_t step, limn_error *error)
+{
+    limn_value value, a = limn_input_find(t->graph, "real_A");
+
+    if (!limn_shape_equal(batch->a_shape, limn_shape_of(t->graph, a)) ||
+        !limn_shape_equal(batch->b_shape,
+                          limn_shape_of(t->graph, limn_input_find(t->graph, "real_B"))))
+        return limn_fail(error, LIMN_SHAPE,
+                         "%s (%dx%d) and %s (%dx%d) are not of one size; let --preprocess crop",
+                         batch->a_items[0] ? batch->a_items[0]->name : "the input",
+                         batch->a_shape.w, batch->a_shape.h,
+                         batch->b_items[0] ? batch->b_items[0]->name : "the target",
+                         batch->b_shape.w, batch->b_shape.h);
+    LIMN_TRY(limn_plan_feed(t->plan, a, batch->a, error));
+    LIMN_TRY(limn_plan_feed(t->plan, limn_input_find(t->graph, "real_B"), batch->b, error));
+    for (int i = 0; (value = limn_input_at(t->graph, i)) >= 0; i++)
+        if (limn_input_limit(t->graph, value))
+            LIMN_TRY(draw_positions(t, value, (uint32_t)i, step, error));
+    return LIMN_OK;
+}
+
+limn_status limn_trainer_step(limn_trainer *t, const limn_batch *batch, uint64_t step,
+                              double learning_rate, limn_error *error)
+{
+    limn_moment moment = { .seed = (uint64_t)t->train->seed,
+                           .step = step,
+                           .learning_rate = (float)learning_rate };
+
+    LIMN_TRY(limn_trainer_fit(t, batch->a_shape.h, batch->a_shape.w, error));
+    LIMN_TRY(feed(t, batch, step, error));
+    LIMN_TRY(limn_plan_run(t->plan, &moment, error));
+    for (int i = 0; i < t->loss_count; i++) {
+        float value;
+
+        LIMN_TRY(limn_plan_read(t->plan, t->loss_values[i], &value, error));
+        t->losses[i] = (double)value;
+    }
+    return LIMN_OK;
+}
+
+const char *limn_trainer_lost(const limn_trainer *t)
+{
+    for (int i = 0; i < t->loss_count; i++)
+        if (!isfinite(t->losses[i])) return t->loss_names[i];
+    return NULL;
+}
+
+limn_status limn_trainer_sound(const limn_trainer *t, bool *sound, limn_error *error)
+{
+    size_t room = 0;
+    float *values = NULL;
+    limn_status status = LIMN_OK;
+
+    *sound = true;
+    for (int i = 0; i < limn_weights_count(t->weights); i++) {
+        size_t count = limn_count(limn_weights_at(t->weights, i)->shape);
+
+        if (count > room) room = count;
+    }
+    if (!(values = limn_block(room * sizeof *values)))
+        return limn_fail(error, LIMN_NO_MEMORY, "out of memory for looking at the weights");
+    for (int i = 0; i < limn_weights_count(t->weights) && *sound && !status; i++) {
+        size_t count = limn_count(limn_weights_at(t->weights, i)->shape);
+        float sum = 0;
+
+        status = limn_weights_get(t->weights, i, values, error);
+        for (size_t k = 0; k < count && !status; k++) sum += values[k] * 0; /* 0, or NaN for good */
+        *sound = sum == 0;
+    }
+    limn_block_free(values);
+    return status;
+}

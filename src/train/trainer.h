@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One training step after another: the graph of the recipe's step, its plan, its weights.
+ *
+ * It knows pictures only as planes that somebody hands it, and no files but those that weights come
+ * from.  When the size of the pictures changes, the step is described and planned again for the new
+ * one; the weights stay. */
+#ifndef LIMN_TRAIN_TRAINER_H
+#define LIMN_TRAIN_TRAINER_H
+
+#include "net/plan.h"
+#include "train/train.h"
+
+typedef struct limn_trainer {
+    limn_arena arena;
+    const limn_recipe *recipe;
+    const limn_train_settings *train; /* borrowed */
+    limn_recipe_settings settings;
+    limn_graph *graph;
+    limn_weights *weights;
+    limn_plan *plan;
+    limn_value loss_values[LIMN_LOSSES_MAX];
+    const char *loss_names[LIMN_LOSSES_MAX]; /* in the order in which the recipe reports them */
+    double losses[LIMN_LOSSES_MAX];          /* of the last step */
+    int loss_count;
+    float *positions; /* room for inputs that are drawn */
+    uint32_t *order;
+    size_t position_room, order_room;
+    char generators[LIMN_GENERATORS_MAX][16]; /* those that translate: the first from A to B */
+    int generator_count;
+} limn_trainer;
+
+enum { LIMN_STREAM_POSITIONS = 0x0da7a010 };
+
+/* Describes the step, declares the weights and draws their first values.  settings are borrowed.
+ * On failure *trainer is closed. */
+limn_status limn_trainer_open(limn_trainer *trainer, const limn_recipe *recipe,
+                              const limn_train_settings *settings, limn_error *error);
+void limn_trainer_close(limn_trainer *trainer); /* fine on {0} */
+
+/* Replaces first values by those of a file: a model or checkpoint of limn, or any checkpoint whose
+ * tensors are called "G.model..." and so on.  *sentence (in the trainer's arena) says what was
+ * taken. */
+limn_status limn_trainer_start_from(limn_trainer *trainer, const char *path, const char **sentence,
+                                    limn_error *error);
+
+/* Plans for pictures of that size; nothing happens when that is the plan there is. */
+limn_status limn_trainer_fit(limn_trainer *trainer, int height, int width, limn_error *error);
+
+/* Runs a step on a batch; losses are filled. */
+limn_status limn_trainer_step(limn_trainer *trainer, const limn_batch *batch, uint64_t step,
+                              double learning_rate, limn_error *error);
+/* Whether all losses of the last step are numbers; NULL or the name of one that is not. */
+const char *limn_trainer_lost(const limn_trainer *trainer);
+/* Whether all weights are; looks at every one. */
+limn_status limn_trainer_sound(const limn_trainer *trainer, bool *sound, limn_error *error);
+
+#endif
