@@ -12,6 +12,13 @@
  * OpenMP keeps the team size per thread.  Workers therefore get it when they start: a server's job
  * thread computes with as many threads as the main thread would.
  *
+ * Numbers below float32's normal range cost an x86 processor a trap into microcode, ten to seventy
+ * times a normal product, and training makes them: gradients behind a saturated tanh, Adam's second
+ * moments.  They change nothing that can be seen, so they count as zero while a plan runs.  The
+ * mode is a register of each thread.  Setting it once in the pool and leaving it would be cheaper
+ * by a barrier a run, but the pool is the host program's as well, and its sums are not ours to
+ * change.
+ *
  * Without OpenMP (a compiler that lacks it) the parts run one after the other: same parts, same
  * bits. */
 #ifndef _GNU_SOURCE
@@ -28,6 +35,9 @@
 #include <unistd.h>
 #ifdef _OPENMP
 #include <omp.h>
+#endif
+#ifdef __SSE__
+#include <xmmintrin.h>
 #endif
 
 static atomic_int compute_threads; /* 0: not set, ask the affinity mask */
@@ -86,6 +96,54 @@ void limn_parallel(size_t count, size_t grain, limn_loop_body body, void *contex
     for (int p = 0; p < (int)parts; p++)
         body(context, part_begin(count, parts, (size_t)p), part_begin(count, parts, (size_t)p + 1),
              p);
+}
+
+#ifdef __SSE__
+enum { FLUSH_TO_ZERO = 0x8000, DENORMALS_ARE_ZERO = 0x0040 }; /* bits of MXCSR */
+
+static _Thread_local unsigned mode_before; /* of this thread, between begin and end */
+
+static void denormals_off(void)
+{
+    mode_before = _mm_getcsr();
+    _mm_setcsr(mode_before | FLUSH_TO_ZERO | DENORMALS_ARE_ZERO);
+}
+
+/* Flags that operations have raised meanwhile stay raised, as after any arithmetic. */
+static void denormals_back(void)
+{
+    unsigned both = FLUSH_TO_ZERO | DENORMALS_ARE_ZERO;
+
+    _mm_setcsr((_mm_getcsr() & ~both) | (mode_before & both));
+}
+
+static void on_all_threads(void (*body)(void))
+{
+#ifdef _OPENMP
+    int threads = limn_compute_threads();
+
+    if (threads > 1) {
+#pragma omp parallel num_threads(threads)
+        body();
+        return;
+    }
+#endif
+    body();
+}
+#endif
+
+void limn_compute_begin(void)
+{
+#ifdef __SSE__
+    on_all_threads(denormals_off);
+#endif
+}
+
+void limn_compute_end(void)
+{
+#ifdef __SSE__
+    on_all_threads(denormals_back);
+#endif
 }
 
 struct limn_worker {

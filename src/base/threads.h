@@ -25,6 +25,13 @@ void limn_parallel(size_t count, size_t grain, limn_loop_body body, void *contex
 /* At most this many parts, whatever the machine: for arrays of partial sums. */
 enum { LIMN_PARTS_MAX = 256 };
 
+/* From begin to end, numbers too small for float32's normal range (below 1.2e-38) count as zero on
+ * the calling thread and its compute threads; end gives every thread back the mode that it had,
+ * because a host program's own loops run on the same pool.  One pair a run, not nested.  On
+ * processors other than x86-64 nothing happens. */
+void limn_compute_begin(void);
+void limn_compute_end(void);
+
 typedef struct limn_worker limn_worker;
 limn_status limn_worker_start(limn_worker **worker, void (*body)(void *context), void *context,
                               limn_error *error);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * run: a loop over the plan's steps that calls function pointers.  Nothing here takes memory. */
+#include "base/threads.h"
 #include "net/plan_inside.h"
 #include <string.h>
 #include <time.h>
@@ -126,10 +127,8 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-limn_status limn_plan_run(limn_plan *plan, const limn_moment *moment, limn_error *error)
+static limn_status run_steps(limn_plan *plan, limn_error *error)
 {
-    LIMN_TRY(settle_weights(plan, error));
-    plan->moment = *moment;
     for (int s = 0; s < plan->step_count; s++) {
         limn_step *step = &plan->steps[s];
         double begin = plan->profile ? now() : 0;
@@ -139,4 +138,16 @@ limn_status limn_plan_run(limn_plan *plan, const limn_moment *moment, limn_error
         if (plan->settings.guards) LIMN_TRY(check_guards(plan, step, error));
     }
     return LIMN_OK;
+}
+
+limn_status limn_plan_run(limn_plan *plan, const limn_moment *moment, limn_error *error)
+{
+    limn_status status;
+
+    LIMN_TRY(settle_weights(plan, error));
+    plan->moment = *moment;
+    limn_compute_begin();
+    status = run_steps(plan, error);
+    limn_compute_end();
+    return status;
 }
