@@ -157,16 +157,16 @@ def check_import(case, work):
     if fault:
         return fault
     about = json.loads(about)
-    if not about["weights intact"]:
+    if not about["weights_intact"]:
         return "its weights are not what their digest says"
-    norm = about["networks"]["G"]["norm in use"]
+    norm = about["networks"]["G"]["norm_in_use"]
     if "batch" in norm and ("running" in norm) != case.running:
         return f"info says {norm}"
     if os.path.exists(f"{work}/old_net_G.pth"):
         _, fault = limn("import", f"{work}/old_net_G.pth", "-o", f"{work}/old.safetensors", *case.settings)
         if fault:
             return "legacy form: " + fault
-        if json.loads(limn("info", "--json", f"{work}/old.safetensors")[0])["weights sha256"] != about["weights sha256"]:
+        if json.loads(limn("info", "--json", f"{work}/old.safetensors")[0])["weights_sha256"] != about["weights_sha256"]:
             return "the legacy form gives other weights"
     for size in case.sizes:
         x = picture(case, size, 1, 7)

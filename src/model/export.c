@@ -428,8 +428,9 @@ static limn_status export(const limn_model *model, const char *to, const char *n
     limn_status status;
 
     if (!network)
-        return limn_fail(error, LIMN_SETTING, "%s: there is no network %s in it",
-                         limn_model_path(model), name ? name : "that translates");
+        return limn_fail(error, LIMN_SETTING, "%s: there is no network %s in it%s",
+                         limn_model_path(model), name ? name : "that translates",
+                         name ? "" : "; name one with --network");
     if (limn_model_graph(&graph, network->name, &network->network, error))
         return limn_while(error, "%s", limn_model_path(model));
     w.graph = graph;

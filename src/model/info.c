@@ -16,7 +16,8 @@ typedef struct printer {
     FILE *to;
     bool json;
     int depth;
-    bool first; /* nothing was printed in this object yet */
+    bool first;   /* nothing was printed in this object yet */
+    bool foreign; /* keys are the file's, not ours */
 } printer;
 
 /* ---- Printing -------------------------------------------------------------------------------- */
@@ -40,13 +41,18 @@ static void plain(FILE *to, const char *text)
         fputc(*at < 32 || *at == 127 ? '?' : *at, to);
 }
 
-/* Up to the value of a JSON member. */
+/* Up to the value of a JSON member.  Our keys are words for people; programs get "made_by". */
 static void member(printer *p, const char *key)
 {
+    char name[64];
+    size_t n = 0;
+
     if (!p->first) fputs(", ", p->to);
     p->first = false;
-    if (!key) return;
-    escaped(p->to, key);
+    for (const char *at = key; *at && n + 1 < sizeof name; at++)
+        if (*at != ':') name[n++] = *at == ' ' || *at == '-' ? '_' : *at;
+    name[n] = 0;
+    escaped(p->to, p->foreign ? key : name);
     fputs(": ", p->to);
 }
 
@@ -58,7 +64,10 @@ static void text(printer *p, const char *key, const char *value)
         escaped(p->to, value);
         return;
     }
-    fprintf(p->to, "%*s%-*s ", 2 * p->depth, "", 22 - 2 * p->depth, key);
+    fprintf(p->to, "%*s", 2 * p->depth, "");
+    plain(p->to, key);
+    fprintf(p->to, "%*s ",
+            (int)strlen(key) < 22 - 2 * p->depth ? 22 - 2 * p->depth - (int)strlen(key) : 0, "");
     plain(p->to, value);
     fputc('\n', p->to);
 }
@@ -105,7 +114,9 @@ static void pairs(printer *p, const char *key, const limn_saved_text *all, size_
 {
     if (!count) return;
     begin(p, key);
+    p->foreign = true;
     for (size_t i = 0; i < count; i++) text(p, all[i].key, all[i].value);
+    p->foreign = false;
     end(p);
 }
 
@@ -142,7 +153,7 @@ static void network(printer *p, const limn_model *model, const limn_model_networ
         limn_setting_get(row, &n->network, value, sizeof value);
         if (row->kind == LIMN_SETTING_TEXT || row->kind == LIMN_SETTING_CHOICE)
             text(p, row->name, value);
-        else if (p->json || strcmp(value, "false"))
+        else if (p->json || (strcmp(value, "false") && strcmp(value, "0")))
             word(p, row->name, value);
     }
     number(p, "parameters", parameters);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The graph's inside, for grad, plan and weights only: two growing arrays, nodes and values, in the
- * order in which they were added, which is also the order in which they run. */
+ * The graph's inside, for grad, plan and weights, and for model/export.c, which walks it: two
+ * growing arrays, nodes and values, in the order in which they were added, which is also the order
+ * in which they run. */
 #ifndef LIMN_NET_GRAPH_INSIDE_H
 #define LIMN_NET_GRAPH_INSIDE_H
 
