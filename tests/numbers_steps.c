@@ -72,6 +72,7 @@ static void read_settings(numbers *n, limn_recipe_settings *s)
     s->nce_idt = numbers_flag(n, "nce_idt", s->nce_idt);
     s->netF_nc = (int)numbers_number(n, "netF_nc", s->netF_nc);
     s->num_patches = (int)numbers_number(n, "num_patches", s->num_patches);
+    s->pool_size = 0;
     if (numbers_number(n, "pool_size", 0) != 0)
         numbers_fail(n, "a pool_size other than 0 is not understood");
     if ((layers = numbers_take(n, "nce_layers"))) {

@@ -2,7 +2,8 @@
  *
  * CycleGAN (Zhu et al. 2017): from two sets of pictures that are not paired.  Two generators that
  * must undo one another (equation 2), two critics, and the identity loss that keeps colours (5.2).
- * Both generators share one update, then both critics; the critics' objectives are halved (4). */
+ * Both generators share one update, then both critics; the critics' objectives are halved, and they
+ * see what the generators made in earlier steps as well (4). */
 #include "recipe/recipe.h"
 
 static const limn_recipe_settings defaults = {
@@ -20,6 +21,7 @@ static const limn_recipe_settings defaults = {
     .lambda_A = 10,
     .lambda_B = 10,
     .lambda_identity = 0.5f,
+    .pool_size = 50,
 };
 
 static limn_value critic_loss(limn_graph *g, const limn_recipe_settings *s, const char *name,
@@ -27,9 +29,8 @@ static limn_value critic_loss(limn_graph *g, const limn_recipe_settings *s, cons
 {
     limn_value on_real = limn_gan_loss(g, s->gan_mode, limn_apply(g, name, D, real, NULL),
                                        LIMN_REAL, LIMN_FOR_CRITIC);
-    limn_value on_fake = limn_gan_loss(g, s->gan_mode,
-                                       limn_apply(g, name, D, limn_stop(g, fake), NULL), LIMN_FAKE,
-                                       LIMN_FOR_CRITIC);
+    limn_value on_fake = limn_gan_loss(g, s->gan_mode, limn_apply(g, name, D, fake, NULL),
+                                       LIMN_FAKE, LIMN_FOR_CRITIC);
 
     return limn_scale(g, limn_sum(g, on_real, on_fake), 0.5f);
 }
@@ -69,8 +70,8 @@ static void step(limn_graph *g, const limn_recipe_settings *s)
     }
     limn_update(g, "G_A G_B", total, &s->adam);
 
-    d_a = critic_loss(g, s, "D_A", &D_A, b, fake_B);
-    d_b = critic_loss(g, s, "D_B", &D_B, a, fake_A);
+    d_a = critic_loss(g, s, "D_A", &D_A, b, limn_pool(g, "fake_B", fake_B, s->pool_size));
+    d_b = critic_loss(g, s, "D_B", &D_B, a, limn_pool(g, "fake_A", fake_A, s->pool_size));
     limn_update(g, "D_A D_B", limn_sum(g, d_a, d_b), &s->adam);
 
     limn_report(g, "D_A", d_a);

@@ -19,6 +19,7 @@ typedef struct limn_recipe_settings {
     limn_adam adam;
     float lambda_L1;                           /* pix2pix */
     float lambda_A, lambda_B, lambda_identity; /* cycle_gan */
+    int pool_size;                             /* cycle_gan */
     float lambda_NCE, nce_T;                   /* cut */
     bool nce_idt;
     int nce_layers[LIMN_NCE_LAYERS_MAX], nce_layer_count, netF_nc, num_patches;
@@ -48,6 +49,9 @@ enum { LIMN_FOR_GENERATOR = 0, LIMN_FOR_CRITIC = 1 };
 
 limn_value limn_concat(limn_graph *g, limn_value first, limn_value second);
 limn_value limn_stop(limn_graph *g, limn_value x); /* x, through which no gradient passes */
+/* x with some pictures replaced by those of earlier steps, of which `capacity` are kept under that
+ * name; 0: x itself, stopped. */
+limn_value limn_pool(limn_graph *g, const char *name, limn_value x, int capacity);
 limn_value limn_sum(limn_graph *g, limn_value first, limn_value second);
 limn_value limn_scale(limn_graph *g, limn_value x, float factor);
 /* mean |a - b| */

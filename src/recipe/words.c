@@ -2,9 +2,10 @@
  *
  * The words that recipes are written in: one node each. */
 #include "recipe/recipe.h"
+#include <stdio.h>
 
 extern const limn_op limn_op_concat, limn_op_stop, limn_op_add, limn_op_scale, limn_op_l1,
-    limn_op_gan, limn_op_gather, limn_op_patchnce;
+    limn_op_gan, limn_op_gather, limn_op_patchnce, limn_op_pool;
 
 static limn_value two(limn_graph *g, const limn_op *op, limn_value first, limn_value second,
                       limn_args args)
@@ -22,6 +23,22 @@ limn_value limn_concat(limn_graph *g, limn_value first, limn_value second)
 limn_value limn_stop(limn_graph *g, limn_value x)
 {
     return limn_node(g, &limn_op_stop, NULL, &(limn_args){ 0 }, &x, 1);
+}
+
+limn_value limn_pool(limn_graph *g, const char *name, limn_value x, int capacity)
+{
+    limn_shape shape = limn_shape_of(g, x);
+    limn_args args = { .stream = limn_graph_stream(g) };
+    limn_value inputs[3] = { limn_stop(g, x), -1, -1 };
+    char count[64];
+
+    if (capacity <= 0) return inputs[0];
+    shape.n = capacity;
+    snprintf(count, sizeof count, "%s.count", name);
+    inputs[1] = limn_parameter(g, "pool", name, shape, 4, LIMN_PARAMETER_STATE, LIMN_INITIAL_ZERO);
+    inputs[2] = limn_parameter(g, "pool", count, (limn_shape){ 1, 1, 1, 1 }, 0,
+                               LIMN_PARAMETER_COUNT, LIMN_INITIAL_ZERO);
+    return limn_node(g, &limn_op_pool, name, &args, inputs, 3);
 }
 
 limn_value limn_sum(limn_graph *g, limn_value first, limn_value second)

@@ -38,13 +38,14 @@ static limn_network network_of(const limn_trainer *t, const char *name)
             }
             return network;
         }
-    if (first && first->dims == 2) {
+    if (!first) return (limn_network){ "none", 1, 1, 1, .norm = LIMN_NORM_NONE }; /* a pool */
+    if (first->dims == 2) {
         network = (limn_network){ .net = "mlp", .norm = LIMN_NORM_NONE, .filters = last->shape.n };
         network.output_nc = last->shape.n;
     } else {
         network.output_nc = 1;
     }
-    network.input_nc = first ? first->shape.c : 1;
+    network.input_nc = first->shape.c;
     return network;
 }
 

@@ -52,6 +52,8 @@ static const limn_setting rows[] = {
     { "lambda-identity", FLOAT, AT(lambda_identity), 0, 1e6, NULL, NULL,
       "weight of the identity terms, as a factor on lambda-A and lambda-B" },
     { "lambda-NCE", FLOAT, AT(lambda_NCE), 0, 1e6, NULL, NULL, "weight of the PatchNCE terms" },
+    { "pool-size", INT, AT(pool_size), 0, 10000, NULL, NULL,
+      "pictures of earlier steps that the critics see as well" },
     { "nce-idt", FLAG, AT(nce_idt), 0, 0, NULL, NULL, "PatchNCE on B as well" },
     { "nce-T", FLOAT, AT(nce_T), 1e-4, 100, NULL, NULL, "temperature of PatchNCE" },
     { "nce-layers", TEXT, AT(nce_layers), 0, 0, NULL, NULL,
@@ -127,10 +129,11 @@ const limn_setting *limn_train_rows(void)
 
 bool limn_train_is_fixed(const limn_setting *row)
 {
-    static const char *const fixed[] = { "model",   "netG",    "netD",       "n-layers-D",
-                                         "norm",    "dropout", "antialias",  "antialias-up",
-                                         "ngf",     "ndf",     "input-nc",   "output-nc",
-                                         "netF-nc", "ema",     "nce-layers", "direction" };
+    static const char *const fixed[] = { "model",    "netG",    "netD",       "n-layers-D",
+                                         "norm",     "dropout", "antialias",  "antialias-up",
+                                         "ngf",      "ndf",     "input-nc",   "output-nc",
+                                         "netF-nc",  "ema",     "nce-layers", "direction",
+                                         "pool-size" };
 
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         if (!strcmp(row->name, fixed[i])) return true;
@@ -158,6 +161,7 @@ limn_train_settings limn_train_defaults(const limn_recipe *recipe)
         .dropout = r->generator.dropout,
         .antialias = r->generator.antialias,
         .antialias_up = r->generator.antialias_up,
+        .pool_size = r->pool_size,
         .nce_idt = r->nce_idt,
         .lambda_L1 = (double)r->lambda_L1,
         .lambda_A = (double)r->lambda_A,
@@ -240,6 +244,7 @@ limn_status limn_train_recipe_settings(limn_recipe_settings *out, const limn_tra
     out->nce_idt = s->nce_idt;
     out->netF_nc = s->netF_nc;
     out->num_patches = s->num_patches;
+    out->pool_size = s->pool_size;
     return out->nce_layer_count ? read_layers(out, s->nce_layers, error) : LIMN_OK;
 }
 
@@ -277,6 +282,13 @@ limn_status limn_train_check(const limn_train_settings *s, const limn_recipe *re
                          "--preprocess leaves pictures with sizes of their own, which can't be put "
                          "into batches of %d; set --batch-size 1 or let --preprocess crop",
                          s->batch_size);
+    if (!crops(s) && s->pool_size && recipe->defaults->pool_size)
+        return limn_fail(error, LIMN_SETTING,
+                         "--preprocess leaves pictures with sizes of their own, and the pool keeps "
+                         "those of one size; set --pool-size 0 or let --preprocess crop");
+    if (s->pool_size && !recipe->defaults->pool_size)
+        return limn_fail(error, LIMN_SETTING, "%s has no pool of pictures; set --pool-size 0",
+                         recipe->name);
     if (s->n_epochs + s->n_epochs_decay < 1)
         return limn_fail(error, LIMN_SETTING, "--n-epochs and --n-epochs-decay are both 0");
     if (s->derivation.kind != LIMN_DERIVE_NONE && recipe->unpaired)
