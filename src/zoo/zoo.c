@@ -79,8 +79,9 @@ limn_value limn_apply(limn_graph *graph, const char *name, const limn_network *n
     limn_scope_pop(graph);
     for (int i = 0; y >= 0 && taps && i < taps->count; i++)
         if (taps->values[i] < 0)
-            return limn_graph_fail(graph, LIMN_SETTING, "%s (%s) has no layer %d to take features from", name,
-                                   net, taps->layers[i]);
+            return limn_graph_fail(graph, LIMN_SETTING,
+                                   "%s (%s) has no layer %d to take features from", name, net,
+                                   taps->layers[i]);
     return y;
 }
 
