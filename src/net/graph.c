@@ -200,7 +200,7 @@ limn_value limn_node(limn_graph *graph, const limn_op *op, const char *name, con
     if (!(node = limn_graph_node(graph, op, name, &index))) return -1;
     node->args = *args;
     node->inputs = count;
-    memcpy(node->x, inputs, (size_t)count * sizeof *inputs);
+    for (int i = 0; i < count; i++) node->x[i] = inputs[i];
     for (int j = 0; j < op->outputs; j++) {
         limn_value value;
 
