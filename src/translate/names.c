@@ -50,11 +50,10 @@ static char *name_of(limn_arena *arena, const char *output, int variant, int var
     return limn_take_format(arena, "%.*s_%d%s", (int)(dot - output), output, variant, dot);
 }
 
+/* longer may be NULL. */
 static limn_status add(limn_translate_list *list, const char *input, const char *output,
-                       limn_error *error)
+                       const char *longer, limn_error *error)
 {
-    limn_translate_item item = { .input = input };
-
     if (!input || !output) return no_memory(error);
     if (list->count == list->room) {
         size_t room = list->room ? 2 * list->room : 64;
@@ -66,32 +65,38 @@ static limn_status add(limn_translate_list *list, const char *input, const char 
         list->items = items;
         list->room = room;
     }
-    LIMN_TRY(limn_take_into(&item.outputs, &list->arena,
-                            (size_t)list->variants * sizeof *item.outputs, error));
-    for (int i = 0; i < list->variants; i++)
-        if (!(item.outputs[i] = name_of(&list->arena, output, i + 1, list->variants)))
-            return no_memory(error);
-    list->items[list->count++] = item;
+    list->items[list->count++] = (limn_translate_item){ .input = input,
+                                                        .output = output,
+                                                        .longer = longer };
     return LIMN_OK;
 }
 
-/* "sub/a.bmp" below the output's folder, with an ending that can be written. */
-static const char *output_name(const listing *l, const char *relative)
+/* "sub/a.bmp" goes below the output's folder, with an ending that can be written. */
+static limn_status add_below(const listing *l, const char *input, const char *relative,
+                             limn_error *error)
 {
     limn_arena *arena = &l->list->arena;
-    const char *dot = ending_of(relative), *ending = "png";
+    const char *dot = ending_of(relative), *endings = "png", *output, *longer;
     limn_format own = limn_format_of_name(relative);
+    bool stays = own == LIMN_FORMAT_PNG || own == LIMN_FORMAT_JPEG || own == LIMN_FORMAT_WEBP ||
+                 own == LIMN_FORMAT_TIFF;
+    int length;
 
-    if (l->format)
-        ending = limn_format_about(l->format)->endings;
-    else if (l->many_channels && own != LIMN_FORMAT_TIFF)
-        ending = "tif";
-    else if (own == LIMN_FORMAT_PNG || own == LIMN_FORMAT_JPEG || own == LIMN_FORMAT_WEBP ||
-             own == LIMN_FORMAT_TIFF)
-        return limn_take_format(arena, "%s/%s", l->output, relative);
-    if (l->format && own == l->format) return limn_take_format(arena, "%s/%s", l->output, relative);
-    return limn_take_format(arena, "%s/%.*s.%.*s", l->output, (int)(dot - relative), relative,
-                            (int)strcspn(ending, " "), ending);
+    if (l->format) {
+        endings = limn_format_about(l->format)->endings;
+        stays = own == l->format;
+    } else if (l->many_channels) {
+        endings = limn_format_about(LIMN_FORMAT_TIFF)->endings;
+        stays = own == LIMN_FORMAT_TIFF;
+    }
+    if (stays)
+        return add(l->list, input, limn_take_format(arena, "%s/%s", l->output, relative), NULL,
+                   error);
+    length = (int)strcspn(endings, " ");
+    output = limn_take_format(arena, "%s/%.*s.%.*s", l->output, (int)(dot - relative), relative,
+                              length, endings);
+    longer = limn_take_format(arena, "%s/%s.%.*s", l->output, relative, length, endings);
+    return longer ? add(l->list, input, output, longer, error) : no_memory(error);
 }
 
 /* ---- Folders -------------------------------------------------------------------------------- */
@@ -168,7 +173,7 @@ static limn_status add_folder(const listing *l, const char *path, const char *re
             if (!output && !S_ISLNK(link.st_mode))
                 status = add_folder(l, full, below, depth + 1, error);
         } else if (S_ISREG(there.st_mode) && limn_format_of_name(names[i]))
-            status = add(l->list, full, output_name(l, below), error);
+            status = add_below(l, full, below, error);
     }
     limn_arena_close(&own);
     return status;
@@ -184,16 +189,15 @@ static limn_status add_argument(const listing *l, const char *input, limn_error 
     struct stat there;
 
     if (!strcmp(input, "-")) {
-        if (!l->folder) return add(l->list, "-", limn_take_text(arena, l->output), error);
-        return add(l->list, "-", output_name(l, "stdin"), error);
+        if (!l->folder) return add(l->list, "-", limn_take_text(arena, l->output), NULL, error);
+        return add_below(l, "-", "stdin", error);
     }
     if (stat(input, &there)) return limn_fail(error, LIMN_IO, "%s: %s", input, strerror(errno));
     if (!S_ISDIR(there.st_mode)) {
-        if (!l->folder)
-            return add(l->list, limn_take_text(arena, input), limn_take_text(arena, l->output),
-                       error);
-        return add(l->list, limn_take_text(arena, input), output_name(l, slash ? slash + 1 : input),
-                   error);
+        const char *kept = limn_take_text(arena, input);
+
+        if (!l->folder) return add(l->list, kept, limn_take_text(arena, l->output), NULL, error);
+        return add_below(l, kept, slash ? slash + 1 : input, error);
     }
     while (length > 1 && input[length - 1] == '/') length--;
     LIMN_TRY(add_folder(l, limn_take_format(arena, "%.*s", (int)length, input), "", 0, error));
@@ -227,6 +231,41 @@ static int by_identity(const void *a, const void *b)
 
     if (x->device != y->device) return x->device < y->device ? -1 : 1;
     return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static int by_short_output(const void *a, const void *b)
+{
+    const limn_translate_item *x = *(limn_translate_item *const *)a,
+                              *y = *(limn_translate_item *const *)b;
+
+    return strcmp(x->output, y->output);
+}
+
+/* a.png and a.bmp in one folder: the second becomes a.bmp.png.  Then the names of all variants. */
+static limn_status settle_names(limn_translate_list *list, limn_arena *arena, limn_error *error)
+{
+    limn_translate_item **sorted;
+    size_t same;
+
+    LIMN_TRY(limn_take_into(&sorted, arena, (list->count + 1) * sizeof *sorted, error));
+    for (size_t i = 0; i < list->count; i++) sorted[i] = &list->items[i];
+    if (list->count) qsort(sorted, list->count, sizeof *sorted, by_short_output);
+    for (size_t i = 0; i < list->count; i += same) {
+        for (same = 1; i + same < list->count; same++)
+            if (by_short_output(&sorted[i], &sorted[i + same])) break;
+        for (size_t k = 0; same > 1 && k < same; k++)
+            if (sorted[i + k]->longer) sorted[i + k]->output = sorted[i + k]->longer;
+    }
+    for (size_t i = 0; i < list->count; i++) {
+        limn_translate_item *item = &list->items[i];
+
+        LIMN_TRY(limn_take_into(&item->outputs, &list->arena,
+                                (size_t)list->variants * sizeof *item->outputs, error));
+        for (int k = 0; k < list->variants; k++)
+            if (!(item->outputs[k] = name_of(&list->arena, item->output, k + 1, list->variants)))
+                return no_memory(error);
+    }
+    return LIMN_OK;
 }
 
 /* Two inputs for one output.  Folders given twice come here too. */
@@ -346,6 +385,7 @@ limn_status limn_translate_list_open(limn_translate_list *list, const limn_trans
         status = choose_output(&l, query, error);
     for (size_t i = 0; i < query->count && !status; i++)
         status = add_argument(&l, query->inputs[i], error);
+    if (!status) status = settle_names(list, &arena, error);
     if (!status) status = check_twice(list, &arena, error);
     if (!status) status = check_overwrite(list, &arena, error);
     if (!status) status = make_folders(list, &arena, error);

@@ -14,6 +14,8 @@
 /* "-" is standard input and standard output. */
 typedef struct limn_translate_item {
     const char *input;
+    const char *output;   /* of the picture */
+    const char *longer;   /* its name where another picture wants that too: "a.bmp.png"; or NULL */
     const char **outputs; /* one a variant: "out/a.png", or "out/a_1.png", "out/a_2.png" */
 } limn_translate_item;
 
