@@ -3,9 +3,7 @@
  * limn score: how good a model is on a paired folder. */
 #include "cli.h"
 
-#include <math.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 enum { SHOWN = 10 };
@@ -84,33 +82,37 @@ static void print_row(const limn_picture_score *s)
     putchar('\n');
 }
 
-static int worse(const void *a, const void *b)
+/* The next worse one behind `last` (-1: none yet): smaller L1, or equal and further on. */
+static long next_worst(const limn_picture_score *pictures, size_t count, long last)
 {
-    double x = ((const limn_picture_score *)a)->l1, y = ((const limn_picture_score *)b)->l1;
+    long found = -1;
 
-    return (y > x) - (y < x);
+    for (size_t i = 0; i < count; i++) {
+        double l1 = pictures[i].l1;
+
+        if (last >= 0 && (l1 > pictures[last].l1 || (l1 == pictures[last].l1 && (long)i <= last)))
+            continue;
+        if (found < 0 || l1 > pictures[found].l1) found = (long)i;
+    }
+    return found;
 }
 
 /* The mean and the worst. */
-static limn_status print_table(const limn_score_report *report, limn_error *error)
+static void print_table(const limn_score_report *report)
 {
+    limn_picture_score mean = limn_score_mean_of(report);
     size_t count;
     const limn_picture_score *pictures = limn_score_pictures_of(report, &count);
-    limn_picture_score mean = limn_score_mean_of(report),
-                       *sorted = malloc((count + 1) * sizeof *sorted);
+    long at = -1;
 
-    if (!sorted) return limn_cli_fail(error, LIMN_NO_MEMORY, "out of memory for the table");
-    for (size_t i = 0; i < count; i++) sorted[i] = pictures[i];
-    qsort(sorted, count, sizeof *sorted, worse);
     printf("%8s %8s %8s %8s %8s\n", "L1", "PSNR", "SSIM", "MS-SSIM", "edges");
     print_row(&mean);
     printf("worst of %zu by L1:\n", count);
-    for (size_t i = 0; i < count && i < SHOWN; i++) print_row(&sorted[i]);
+    for (int i = 0; i < SHOWN && (at = next_worst(pictures, count, at)) >= 0; i++)
+        print_row(&pictures[at]);
     if (limn_score_refused_of(report))
         printf("%zu pictures were refused by the screen and are not shown\n",
                limn_score_refused_of(report));
-    free(sorted);
-    return LIMN_OK;
 }
 
 limn_status limn_cli_score(int argc, char **argv, limn_error *error)
@@ -131,7 +133,7 @@ limn_status limn_cli_score(int argc, char **argv, limn_error *error)
     if (o.json)
         print_json(report);
     else
-        status = print_table(report, error);
+        print_table(report);
     limn_score_close(&report);
     return status;
 }
