@@ -397,6 +397,26 @@ void limn_data_close(limn_data *data)
     *data = (limn_data){ 0 };
 }
 
+/* Marks of the side itself and, of pairs, of the other half. */
+static void keep_unmarked(limn_data_side *side, const bool *marked, const bool *other)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < side->count; i++)
+        if (!(marked && marked[i]) && !(other && other[i])) side->items[kept++] = side->items[i];
+    side->count = kept;
+}
+
+void limn_data_drop(limn_data *data, const bool *drop_a, const bool *drop_b)
+{
+    bool pairs = data->pairing == LIMN_PAIRED;
+
+    keep_unmarked(&data->a, drop_a, pairs ? drop_b : NULL);
+    keep_unmarked(&data->b, drop_b, pairs ? drop_a : NULL);
+    if (data->pairing != LIMN_PLAIN && (!data->a.count || !data->b.count))
+        data->a.count = data->b.count = 0;
+}
+
 size_t limn_data_length(const limn_data *data)
 {
     return data->a.count > data->b.count ? data->a.count : data->b.count;

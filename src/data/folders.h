@@ -95,6 +95,11 @@ typedef struct limn_data_query {
 limn_status limn_data_open(limn_data *data, const limn_data_query *query, limn_error *error);
 void limn_data_close(limn_data *data);
 
+/* Takes entries out: those with drop_a[i] of side A, drop_b[i] of side B (each as long as the side;
+ * NULL: none of it), a pair when either half of it is marked.  Numbers of files stay as they are.
+ * Where one of two sides has nothing left, the other is emptied too. */
+void limn_data_drop(limn_data *data, const bool *drop_a, const bool *drop_b);
+
 /* Pictures in an epoch: pairs, plain pictures, or the longer of two sides. */
 size_t limn_data_length(const limn_data *data);
 
