@@ -66,9 +66,14 @@ static limn_status save_models(limn_training *t, const epoch_end *e, limn_error 
     static const char *const names[] = { "score.l1", "score.psnr", "score.ssim", "score.edges" };
     const double values[] = { e->scores.val.l1, e->scores.val.psnr, e->scores.val.ssim,
                               e->scores.val.edges };
-    limn_saved_text record[4];
-    char texts[4][NUMBER_TEXT];
+    limn_saved_text record[6];
+    char texts[6][NUMBER_TEXT];
     size_t count = 0;
+
+    snprintf(texts[0], NUMBER_TEXT, "%zu", t->screened.pictures);
+    record[count++] = (limn_saved_text){ "screener.pictures", texts[0] };
+    snprintf(texts[1], NUMBER_TEXT, "%zu", t->screened.left_out);
+    record[count++] = (limn_saved_text){ "screener.left_out", texts[1] };
 
     for (size_t i = 0; i < 4; i++) {
         if (isnan(values[i])) continue;

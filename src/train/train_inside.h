@@ -6,7 +6,7 @@
 #define LIMN_TRAIN_TRAIN_INSIDE_H
 
 #include "train/checkpoints.h"
-#include "train/history.h"
+#include "train/gate.h"
 #include "train/validate.h"
 
 #include <stdatomic.h>
@@ -26,6 +26,7 @@ struct limn_training {
     limn_publisher *publisher;
     limn_history *history;
     limn_data data, val;
+    limn_gate_count screened; /* of both, before anything was left out */
     limn_trainer trainer;
     limn_ema ema;
     limn_validator validator;

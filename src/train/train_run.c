@@ -7,7 +7,6 @@
  * forgotten on resuming and done again, with the same draws, to the same bits.  A first checkpoint
  * is written before the first step, so there is always one to go back to. */
 #include "base/file.h"
-#include "train/screening.h"
 #include "train/train_inside.h"
 
 #include <math.h>
@@ -155,19 +154,29 @@ static bool looked_at(void *context, size_t done, size_t total)
     return !atomic_load(&l->training->stop);
 }
 
-static limn_status screen(limn_training *t, limn_data *data, limn_error *error)
+static limn_status say_refused(void *context, const limn_data_item *item, float score, bool whole,
+                               limn_error *error)
+{
+    looking *l = context;
+
+    return limn_train_say(l->training, error, "refused", "refused by the screen (score %.2f)%s: %s",
+                          (double)score, whole ? "" : ", left out", item->path);
+}
+
+static limn_status pass_gate(limn_training *t, limn_error *error)
 {
     looking l = { t, limn_train_now() };
-    size_t left_out;
+    limn_gate_watch watch = { &l, looked_at, say_refused };
 
-    LIMN_TRY(limn_screen_data(data, limn_publisher_screen(t->publisher), t->history, looked_at, &l,
-                              &left_out, error));
-    if (left_out)
-        LIMN_TRY(limn_train_say(t, error, "refused",
-                                "%zu of the pictures for %s are left out: the screen refuses them; "
-                                "history.sqlite lists them",
-                                left_out, limn_phase_name(data->phase)));
-    return LIMN_OK;
+    LIMN_TRY(limn_gate_pass(&t->data, &t->val, limn_publisher_screen(t->publisher), t->history,
+                            t->settings.num_threads, &watch, &t->screened, error));
+    if (!t->screened.left_out) return LIMN_OK;
+    return limn_train_say(t, error, "refused",
+                          "%zu %s left out because the screen refuses them; %zu pictures were "
+                          "looked at (docs/safety.md)",
+                          t->screened.left_out,
+                          t->data.pairing == LIMN_PAIRED ? "pairs are" : "pictures are",
+                          t->screened.pictures);
 }
 
 /* FNV-1a over the names, in order. */
@@ -192,8 +201,7 @@ static limn_status open_pictures(limn_training *t, limn_error *error)
     LIMN_TRY(open_data(t, &t->data, LIMN_PHASE_TRAIN, error));
     LIMN_TRY(open_data(t, &t->val, LIMN_PHASE_VAL, error));
     if (t->data.note) LIMN_TRY(limn_train_say(t, error, "data", "%s", t->data.note));
-    LIMN_TRY(screen(t, &t->data, error));
-    LIMN_TRY(screen(t, &t->val, error));
+    LIMN_TRY(pass_gate(t, error));
     if (!limn_data_length(&t->data))
         return limn_fail(error, LIMN_FORMAT, "%s: there is no training picture",
                          t->settings.dataroot);
