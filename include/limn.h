@@ -383,6 +383,19 @@ limn_status limn_import(const char *from, const char *to, const limn_import_sett
  * needs), computing what translating computes.  The card goes along as metadata. */
 limn_status limn_export(const char *model, const char *to, const char *network, limn_error *error);
 
+/* What the network makes of numbers drawn between -1 and 1, NCHW, in float32: for comparing another
+ * runtime with.  Sizes are batch, channels, height, width. */
+typedef struct limn_trial {
+    int input_size[4], output_size[4];
+    float *input, *output;
+} limn_trial;
+
+/* Runs the network that translates (or the named one; NULL) on a batch; a batch of 1 is twice as
+ * wide as high.  The caller frees with limn_trial_free; on failure *trial is {0}. */
+limn_status limn_trial_run(limn_trial *trial, const char *model, const char *network, int batch,
+                           limn_error *error);
+void limn_trial_free(limn_trial *trial);
+
 /* Prints what a file is, what it expects and where it came from: a model or checkpoint of limn, a
  * checkpoint of another project.  json: one object.  An unreadable file is an error; a readable one
  * that limn cannot run is not, the reason is printed. */

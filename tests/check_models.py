@@ -4,8 +4,11 @@
 
     check_models.py import LIMN RUN_MODEL     checkpoints that PyTorch saves here, new and legacy form:
                                               `limn import`, run, compare with PyTorch's own output
+    check_models.py translate LIMN            the same through files: `limn import`, `limn translate`
+                                              of a PNG, compared with PyTorch's output as bytes
     check_models.py export LIMN RUN_MODEL     `limn export`, onnx's checker, and onnxruntime-node's
-                                              output compared with limn's at two sizes and batch 2
+                                              output compared with limn's at two sizes and batch 2;
+                                              `--check` with, without and with a wrong runtime
 
 For every netG of pytorch-CycleGAN-and-pix2pix and CUT, batch and instance norm, with and without
 dropout, 1 to 3 channels; and what older versions of those projects saved.  Weights are random and
@@ -23,7 +26,7 @@ import torch
 
 from torch_networks import randomise, resnet, unet
 
-PART, LIMN, RUN_MODEL = sys.argv[1:4]
+PART, LIMN, *RUN_MODEL = sys.argv[1:]
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = os.environ.get("LIMN_ONNXRUNTIME") or os.path.join(
     os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "limn/onnxruntime")
@@ -95,8 +98,8 @@ def expected(net, x, running):
         return net(x).numpy()
 
 
-def limn(*words):
-    done = subprocess.run([LIMN, *words], capture_output=True, text=True)
+def limn(*words, **more):
+    done = subprocess.run([LIMN, *words], capture_output=True, text=True, env=dict(os.environ, **more))
     return done.stdout, (done.stderr or f"exit code {done.returncode}") if done.returncode else None
 
 
@@ -104,7 +107,7 @@ def run_model(model, x, work):
     """(output, highest resident memory in MiB)"""
     x.tofile(f"{work}/in")
     n, _, h, w = x.shape
-    done = subprocess.run([RUN_MODEL, model, f"{work}/in", f"{work}/out", str(n), str(h), str(w)],
+    done = subprocess.run([*RUN_MODEL, model, f"{work}/in", f"{work}/out", str(n), str(h), str(w)],
                           capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(done.stderr)
@@ -240,6 +243,61 @@ def refusals(work):
     report("a model is not imported", "already" not in (fault or "") and str(fault))
 
 
+# ---- Through files -----------------------------------------------------------------------------
+
+def file_cases():
+    for net, make in (("unet_128", lambda *a: unet(7, *a)), ("unet_256", lambda *a: unet(8, *a)),
+                      ("resnet_6blocks", lambda *a: resnet(6, *a)), ("resnet_9blocks", lambda *a: resnet(9, *a))):
+        for norm, settings in (("batch", ()), ("batch", ("--eval",)), ("instance", ())):
+            for cin, cout in ((3, 3), (1, 1)):
+                yield Case(f"{net} {norm} {cin}->{cout} {' '.join(settings)}", make(4, norm, cin, cout),
+                           int(net[5:]) if net[0] == "u" else 4, cin, settings, bool(settings),
+                           sizes=None if net[0] == "u" else [(64, 96)])
+
+
+def soft_picture(size, channels, seed):
+    """Slow waves of colour, bytes."""
+    r = np.random.default_rng(seed)
+    y, x = np.mgrid[:size[0], :size[1]] / max(size)
+    waves = [sum(r.uniform(.1, .3) * np.sin(2 * np.pi * (r.uniform(-1.5, 1.5) * y + r.uniform(-1.5, 1.5) * x + r.random()))
+                 for _ in range(3)) for _ in range(channels)]
+    return np.rint(np.clip(128 + 110 * np.stack(waves, -1), 0, 255)).astype(np.uint8)
+
+
+def check_file(case, work):
+    """A random network may make what the screen takes for something, or hardly anything: then another one."""
+    from PIL import Image
+    for seed in range(40):
+        build(case, 100 + seed, work)
+        given = soft_picture(case.sizes[0], case.cin, seed)
+        Image.fromarray(given.squeeze()).save(f"{work}/in.png")
+        x = torch.from_numpy(given).permute(2, 0, 1)[None].float() / 127.5 - 1
+        want = expected(case.net, x, case.running)[0].transpose(1, 2, 0)
+        want = np.rint(np.clip((want.astype(np.float64) + 1) * 127.5, 0, 255))
+        if want.std() < 4:
+            continue
+        _, fault = limn("import", f"{work}/new_net_G.pth", "-o", f"{work}/model.safetensors", *case.settings)
+        if fault:
+            return fault
+        done = subprocess.run([LIMN, "translate", f"{work}/model.safetensors", f"{work}/in.png", "-o", f"{work}/out/"],
+                              capture_output=True, text=True)
+        if done.returncode == 3:
+            continue
+        if done.returncode:
+            return done.stderr
+        got = np.atleast_3d(np.asarray(Image.open(f"{work}/out/in.png"))).astype(float)
+        if got.shape != want.shape:
+            return f"shape {got.shape} and not {want.shape}"
+        off = np.abs(got - want).max()
+        return f"{off:.0f} levels of 255 apart" if off > 1 else None
+    return "no network of forty makes anything to compare"
+
+
+def run_translate(work):
+    for case in file_cases():
+        report(case.name, check_file(case, work))
+
+
 # ---- Out ---------------------------------------------------------------------------------------
 
 def check_onnx(path, case):
@@ -257,10 +315,36 @@ def check_onnx(path, case):
     return wrong and f"wrong: {wrong}" or None
 
 
+def check_checks(work, runtime):
+    """`limn export --check` as it says it: with the runtime, with none, with one that is wrong or broken."""
+    os.makedirs(f"{work}/bin")
+    torch.save(randomise(resnet(6, 3, "instance", 1, 3), 1).state_dict(), f"{work}/new_net_G.pth")
+    limn("import", f"{work}/new_net_G.pth", "-o", f"{work}/model.safetensors")
+    words = ("export", f"{work}/model.safetensors", "--check", "-o", f"{work}/a b';$x.onnx")
+    if runtime:
+        told, fault = limn(*words)
+        report("--check", fault or (told.count("agrees") != 2 or "batch 2" not in told) and told)
+    _, fault = limn(*words, PATH=f"{work}/bin")
+    report("--check without a runtime", not all(w in (fault or "") for w in ("no runtime", "npm", "pip install onnxruntime"))
+           and str(fault) or not os.path.exists(words[-1]) and "the file is gone")
+    os.symlink("/usr/bin/python3", f"{work}/bin/python3")
+    for name, body, want in (("wrong", "numpy.zeros((x.shape[0], 3) + x.shape[2:])", "differ by"),
+                             ("short", "numpy.zeros(5)", "gave 5 numbers"), ("broken", "1 / 0", "could not run"),
+                             ("not finite", "numpy.full((x.shape[0], 3) + x.shape[2:], numpy.nan)", "differ by")):
+        with open(f"{work}/bin/onnxruntime.py", "w") as f:
+            f.write("import numpy\nclass InferenceSession:\n    def __init__(s, model, providers): open(model).close()\n"
+                    f"    def run(s, names, feed): x = feed['input']; return [numpy.asarray({body})]\n")
+        _, fault = limn(*words, PATH=f"{work}/bin", PYTHONPATH=f"{work}/bin", PYTHONDONTWRITEBYTECODE="1",
+                        LIMN_ONNXRUNTIME=f"{work}/none", TMPDIR=work)
+        report(f"--check with a {name} runtime", want not in (fault or "") and str(fault))
+    report("--check cleans up", any(n.startswith("limn-check") for n in os.listdir(work)) and "a folder is left")
+
+
 def run_export(work):
     global skipped
     jobs, wanted = [], []
     runtime = os.path.isdir(f"{FOLDER}/node_modules/onnxruntime-node")
+    check_checks(work, runtime)
     for seed, case in enumerate(cases()):
         model, out = f"{work}/model.safetensors", f"{work}/{seed}.onnx"
         build(case, seed, work)
@@ -293,7 +377,7 @@ def run_export(work):
 
 torch.set_num_threads(1)
 with tempfile.TemporaryDirectory() as folder:
-    (run_import if PART == "import" else run_export)(folder)
+    {"import": run_import, "translate": run_translate, "export": run_export}[PART](folder)
 print(f"[==========] {ran + skipped} test(s) run.")
 print(f"[  PASSED  ] {ran - failed} test(s).")
 if skipped:

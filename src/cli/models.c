@@ -2,6 +2,7 @@
  *
  * limn import, limn export and limn info. */
 #include "cli.h"
+#include "runtime.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -12,7 +13,7 @@ const char limn_cli_info_usage[] = "FILE... [--json]";
 
 typedef struct own {
     const char *output, *network;
-    bool json;
+    bool json, check;
 } own;
 
 #define OUTPUT(says)                                                                               \
@@ -28,6 +29,10 @@ static const limn_setting export_rows[] = {
       .kind = LIMN_SETTING_TEXT,
       .offset = offsetof(own, network),
       .help = "which network, where the model has several (CycleGAN: G_A, G_B)" },
+    { .name = "check",
+      .kind = LIMN_SETTING_FLAG,
+      .offset = offsetof(own, check),
+      .help = "run the file with onnxruntime and compare with limn on random numbers" },
     { 0 },
 };
 static const limn_setting info_rows[] = {
@@ -103,7 +108,9 @@ limn_status limn_cli_export(int argc, char **argv, limn_error *error)
     limn_cli_table tables[] = { { export_rows, &o }, { NULL, NULL } };
     limn_status status = read_one(tables, &o, limn_cli_export_usage, argc, argv, error);
 
-    return status ? status : limn_export(argv[1], o.output, o.network, error);
+    if (!status) status = limn_export(argv[1], o.output, o.network, error);
+    if (status || !o.check) return status;
+    return limn_cli_compare_export(argv[1], o.network, o.output, error);
 }
 
 limn_status limn_cli_info(int argc, char **argv, limn_error *error)
