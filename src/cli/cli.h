@@ -58,5 +58,8 @@ limn_status limn_cli_verify_rows(FILE *to);
 limn_status limn_cli_translate(int argc, char **argv, limn_error *error);
 limn_status limn_cli_score(int argc, char **argv, limn_error *error);
 limn_status limn_cli_verify(int argc, char **argv, limn_error *error);
+extern const char limn_cli_train_usage[];
+limn_status limn_cli_train_rows(FILE *to);
+limn_status limn_cli_train(int argc, char **argv, limn_error *error);
 
 #endif

@@ -34,6 +34,8 @@ static const limn_cli_command commands[] = {
       limn_cli_export },
     { "info", "say what a model or checkpoint is and what it expects", limn_cli_info_usage,
       limn_cli_info_rows, limn_cli_info },
+    { "train", "learn from a folder of pictures", limn_cli_train_usage, limn_cli_train_rows,
+      limn_cli_train },
     { "help", "list the commands, or explain one", "[COMMAND]", NULL, help },
     { "version", "say which version this is", "", NULL, version },
 };

@@ -120,9 +120,9 @@ static limn_status record_settings(limn_training *t, limn_error *error)
 
 /* ---- The pictures ---------------------------------------------------------------------------- */
 
-static limn_status open_data(limn_training *t, limn_data *data, limn_phase phase, limn_error *error)
+static limn_data_query query_of(const limn_training *t, limn_phase phase)
 {
-    limn_data_query query = {
+    return (limn_data_query){
         .root = t->settings.dataroot,
         .phase = phase,
         .max_size = phase == LIMN_PHASE_TRAIN ? t->settings.max_dataset_size : 0,
@@ -130,8 +130,23 @@ static limn_status open_data(limn_training *t, limn_data *data, limn_phase phase
                    : t->recipe->unpaired                           ? LIMN_UNPAIRED
                                                                    : LIMN_PAIRED,
     };
+}
 
-    return limn_data_open(data, &query, error);
+/* A tenth of fewer than HOLD_OUT_MIN pictures says nothing about a network and is missed by it. */
+static limn_status open_lists(limn_training *t, limn_error *error)
+{
+    enum { HOLD_OUT_MIN = 20 };
+    limn_data_query train = query_of(t, LIMN_PHASE_TRAIN), val = query_of(t, LIMN_PHASE_VAL);
+
+    train.no_hold_out = true;
+    LIMN_TRY(limn_data_open(&t->data, &train, error));
+    val.no_hold_out = limn_data_length(&t->data) < HOLD_OUT_MIN || !t->settings.val_pictures;
+    if (!val.no_hold_out) {
+        limn_data_close(&t->data);
+        train.no_hold_out = false;
+        LIMN_TRY(limn_data_open(&t->data, &train, error));
+    }
+    return limn_data_open(&t->val, &val, error);
 }
 
 typedef struct looking {
@@ -198,8 +213,7 @@ static uint64_t hash_of(const limn_data *data)
 
 static limn_status open_pictures(limn_training *t, limn_error *error)
 {
-    LIMN_TRY(open_data(t, &t->data, LIMN_PHASE_TRAIN, error));
-    LIMN_TRY(open_data(t, &t->val, LIMN_PHASE_VAL, error));
+    LIMN_TRY(open_lists(t, error));
     if (t->data.note) LIMN_TRY(limn_train_say(t, error, "data", "%s", t->data.note));
     LIMN_TRY(pass_gate(t, error));
     if (!limn_data_length(&t->data))
@@ -207,7 +221,9 @@ static limn_status open_pictures(limn_training *t, limn_error *error)
                          t->settings.dataroot);
     return limn_train_say(t, error, "data", "%zu pictures to learn from, %zu to validate with%s",
                           limn_data_length(&t->data), limn_data_length(&t->val),
-                          t->data.held_out ? " (held out of train: there is no val folder)" : "");
+                          limn_data_length(&t->val) == 0 ? ": samples show pictures it learns from"
+                          : t->data.held_out ? " (held out of train: there is no val folder)"
+                                             : "");
 }
 
 /* ---- Going on, or beginning ------------------------------------------------------------------ */

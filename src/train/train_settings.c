@@ -277,11 +277,6 @@ limn_status limn_train_check(const limn_train_settings *s, const limn_recipe *re
                          "--crop-size is %d; %s takes multiples of %d, and the nearest is %d", size,
                          s->netG, multiple,
                          size < multiple ? multiple : (size + multiple / 2) / multiple * multiple);
-    if (!crops(s) && s->batch_size > 1)
-        return limn_fail(error, LIMN_SETTING,
-                         "--preprocess leaves pictures with sizes of their own, which can't be put "
-                         "into batches of %d; set --batch-size 1 or let --preprocess crop",
-                         s->batch_size);
     if (!crops(s) && s->pool_size && recipe->defaults->pool_size)
         return limn_fail(error, LIMN_SETTING,
                          "--preprocess leaves pictures with sizes of their own, and the pool keeps "

@@ -220,7 +220,12 @@ limn_status limn_validate(limn_validation *out, limn_validator *v, const char *s
     *out = (limn_validation){ .train = no_score() };
     forget_shown(v);
     if (most < (size_t)rows) most = (size_t)rows;
-    LIMN_TRY(go_through(v, v->val, most, rows, &out->val, &out->pictures, error));
+    if (!limn_data_length(v->val)) { /* samples all the same, without a number to be misread */
+        LIMN_TRY(go_through(v, v->train, (size_t)rows, rows, &out->val, &seen, error));
+        out->val = no_score();
+    } else {
+        LIMN_TRY(go_through(v, v->val, most, rows, &out->val, &out->pictures, error));
+    }
     if (!v->trainer->recipe->unpaired && out->pictures) {
         most = out->pictures < TRAIN_PICTURES_MAX ? out->pictures : TRAIN_PICTURES_MAX;
         LIMN_TRY(go_through(v, v->train, most, 0, &out->train, &seen, error));
