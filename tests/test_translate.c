@@ -559,7 +559,7 @@ static void test_score_direction(void **state)
 
     (void)state;
     write_pairs(true);
-    strcpy(model, scratch_path(&folder, "model.safetensors"));
+    strcpy(model, scratch_path(&folder, "latest.safetensors"));
     assert_false(tiny_save(model, &card, &kind, &error));
     settings.compute = LIMN_COMPUTE_FP32;
     if (limn_score_folder(&report, folder.folder, folder.folder, &settings, NULL, NULL, &error))

@@ -65,8 +65,8 @@ limn_format limn_translate_format(const limn_translate_settings *settings)
 limn_status limn_model_path_of(const char **file, const char *path, limn_arena *arena,
                                limn_error *error)
 {
-    static const char *const names[] = { "best.safetensors", "model.safetensors",
-                                         "latest.safetensors" };
+    static const char *const names[] = { "best.safetensors", "latest.safetensors",
+                                         "checkpoint.safetensors" };
     struct stat there;
 
     *file = path;
@@ -77,8 +77,8 @@ limn_status limn_model_path_of(const char **file, const char *path, limn_arena *
         if (!access(*file, F_OK)) return LIMN_OK;
     }
     return limn_fail(error, LIMN_IO,
-                     "%s: is a folder without a model in it (best.safetensors, model.safetensors "
-                     "or latest.safetensors); name the folder of a run or a model file",
+                     "%s: is a folder without a model in it (best.safetensors, latest.safetensors "
+                     "or checkpoint.safetensors); name the folder of a run or a model file",
                      path);
 }
 

@@ -71,7 +71,7 @@ limn_status limn_translator_picture(limn_translator *t, const limn_picture *pict
 int limn_translator_channels(const limn_translator *t);
 
 /* The file of a model: the path itself, or what the folder of a run has: best.safetensors,
- * model.safetensors, latest.safetensors, in this order.  In the arena. */
+ * latest.safetensors, checkpoint.safetensors, in this order.  In the arena. */
 limn_status limn_model_path_of(const char **file, const char *path, limn_arena *arena,
                                limn_error *error);
 
