@@ -113,6 +113,7 @@ static void one_among_200(void **state)
     assert_int_equal(train.b.count, 201);
     if (pass(&train, NULL, remembered, &count, &error)) fail_msg("%s", error.text);
     assert_int_equal(count.pictures, 402);
+    assert_int_equal(count.judged, 2 * (DIFFERENT + 1)); /* each content once */
     assert_int_equal(count.left_out, 1);
     assert_int_equal(told.done, 402);
     assert_int_equal(told.total, 402);
@@ -275,7 +276,7 @@ static void side_of_refused_ones(void **state)
     make_folder(path_of("uneven/trainB"));
     for (int i = 0; i < 60; i++) {
         snprintf(name, sizeof name, "%d.png", i);
-        put_tiny("uneven/trainA", name, i, false);
+        put_tiny("uneven/trainA", name, i % DIFFERENT, false);
     }
     put_refused("uneven/trainB", "odd.png", 'W');
     open_list(&train, "uneven", LIMN_UNPAIRED, LIMN_PHASE_TRAIN, true);

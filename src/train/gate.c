@@ -45,7 +45,10 @@ typedef struct gate {
     limn_screen *screen;
     limn_history *history;
     limn_gate_ahead *ahead;
-    limn_gate_seen waiting[TOGETHER]; /* files whose pictures wait for the screen */
+    struct {
+        limn_gate_seen seen;
+        bool judge[2];
+    } waiting[TOGETHER]; /* files whose pictures wait for the screen */
     int waiting_count, subject_count;
     size_t judged;
 } gate;
@@ -165,7 +168,7 @@ static limn_status read_known(gate *g, limn_error *error)
 static void let_go(gate *g)
 {
     for (int i = 0; i < g->waiting_count; i++)
-        limn_gate_ahead_give_back(g->ahead, &g->waiting[i].picture);
+        limn_gate_ahead_give_back(g->ahead, &g->waiting[i].seen.picture);
     g->waiting_count = g->subject_count = 0;
 }
 
@@ -188,37 +191,65 @@ static limn_status judge(gate *g, limn_error *error)
     size_t count = 0;
 
     for (int k = 0; k < g->waiting_count; k++)
-        for (int i = 0; i < g->waiting[k].task->count; i++)
-            if (!g->waiting[k].known[i])
-                subjects[count++] = (limn_screen_subject){ &g->waiting[k].picture,
-                                                           g->waiting[k].parts[i] };
+        for (int i = 0; i < 2; i++)
+            if (g->waiting[k].judge[i])
+                subjects[count++] = (limn_screen_subject){ &g->waiting[k].seen.picture,
+                                                           g->waiting[k].seen.parts[i] };
     if (!count) return LIMN_OK;
     LIMN_TRY(limn_screen_pictures(g->screen, subjects, count, verdicts, error));
     count = 0;
     for (int k = 0; k < g->waiting_count; k++)
-        for (int i = 0; i < g->waiting[k].task->count; i++)
-            if (!g->waiting[k].known[i])
-                LIMN_TRY(note(g, &g->waiting[k], i, &verdicts[count++], error));
+        for (int i = 0; i < 2; i++)
+            if (g->waiting[k].judge[i])
+                LIMN_TRY(note(g, &g->waiting[k].seen, i, &verdicts[count++], error));
     let_go(g);
+    return LIMN_OK;
+}
+
+/* What earlier sessions or (many label maps are alike) this one found. */
+static limn_status recall(gate *g, const limn_gate_seen *seen, int i, bool *known,
+                          limn_error *error)
+{
+    size_t place = seen->task->places[i];
+    char key[HISTORY_KEY];
+    bool refused;
+    double score;
+
+    *known = true;
+    if (seen->known[i]) {
+        g->refused[place] = seen->known[i]->refused;
+        g->scores[place] = seen->known[i]->score;
+        return LIMN_OK;
+    }
+    history_key(key, seen->keys[i]);
+    LIMN_TRY(limn_history_screened(g->history, key, &score, &refused, known, error));
+    if (!*known) return LIMN_OK;
+    g->scores[place] = (float)score;
+    g->refused[place] = refused || !(g->scores[place] <= LIMN_SCREEN_LIMIT);
     return LIMN_OK;
 }
 
 static limn_status look_at_next(gate *g, limn_error *error)
 {
-    limn_gate_seen *seen = &g->waiting[g->waiting_count];
+    limn_gate_seen *seen = &g->waiting[g->waiting_count].seen;
+    bool *to_judge = g->waiting[g->waiting_count].judge;
     int unknown = 0;
 
     LIMN_TRY(limn_gate_ahead_next(g->ahead, seen, error));
+    g->waiting_count++; /* from here on let_go gives the picture back */
+    to_judge[0] = to_judge[1] = false;
     for (int i = 0; i < seen->task->count; i++) {
-        const limn_gate_known *known = seen->known[i];
+        bool known;
 
+        LIMN_TRY(recall(g, seen, i, &known, error));
+        to_judge[i] = !known;
         unknown += !known;
-        if (!known) continue;
-        g->refused[seen->task->places[i]] = known->refused;
-        g->scores[seen->task->places[i]] = known->score;
     }
-    if (!unknown) return LIMN_OK;
-    g->waiting_count++;
+    if (!unknown) {
+        limn_gate_ahead_give_back(g->ahead, &seen->picture);
+        g->waiting_count--;
+        return LIMN_OK;
+    }
     g->subject_count += unknown;
     if (g->subject_count < TOGETHER && !limn_gate_ahead_full(g->ahead)) return LIMN_OK;
     return judge(g, error);
