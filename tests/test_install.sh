@@ -6,7 +6,7 @@
 #
 #     test_install.sh BUILD EXAMPLES MODEL_TOOL
 set -u
-build=$1 examples=$2 model_tool=$3
+build=$(realpath "$1") examples=$(realpath "$2") model_tool=$(realpath "$3")
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 passed=0

@@ -7,7 +7,7 @@
 #
 #     test_translate.sh PROGRAM MODEL_TOOL SOURCE
 set -u
-limn=$1 model_tool=$2 source=$3
+limn=$(realpath "$1") model_tool=$(realpath "$2") source=$(realpath "$3") # it works elsewhere
 check="/usr/bin/python3 $source/tests/check_translated.py"
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
