@@ -6,6 +6,8 @@
                                               `limn import`, run, compare with PyTorch's own output
     check_models.py translate LIMN            the same through files: `limn import`, `limn translate`
                                               of a PNG, compared with PyTorch's output as bytes
+    check_models.py init LIMN                 `limn train --init` of what PyTorch saved: the weights that
+                                              the training begins with, and its first loss
     check_models.py export LIMN RUN_MODEL     `limn export`, onnx's checker, and onnxruntime-node's
                                               output compared with limn's at two sizes and batch 2;
                                               `--check` with, without and with a wrong runtime
@@ -17,6 +19,7 @@ onnxruntime is skipped where tools/setup_onnxruntime.sh has not put it.
 """
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,7 +27,7 @@ import tempfile
 import numpy as np
 import torch
 
-from torch_networks import randomise, resnet, unet
+from torch_networks import critic, randomise, resnet, unet
 
 PART, LIMN, *RUN_MODEL = sys.argv[1:]
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -183,9 +186,9 @@ def check_import(case, work):
     return None
 
 
-def check_back(work):
+def read_back(path):
     """The five lines of docs/models.md: PyTorch takes the model file as it is."""
-    with open(f"{work}/model.safetensors", "rb") as f:
+    with open(path, "rb") as f:
         head = json.loads(f.read(int.from_bytes(f.read(8), "little")))
         data = f.read()
     kinds = {"F32": torch.float32, "I64": torch.int64}
@@ -199,7 +202,7 @@ def run_import(work):
         report(case.name, check_import(case, work))
         if case.name.startswith(("unet_128 batch 3", "resnet_6blocks instance dropout")):
             state = {k: v.clone() for k, v in torch.load(f"{work}/new_net_G.pth").items()}
-            loaded = check_back(work)
+            loaded = read_back(f"{work}/model.safetensors")
             fresh = type(case.net)(case.net.model)
             fault = None
             try:
@@ -298,6 +301,123 @@ def run_translate(work):
         report(case.name, check_file(case, work))
 
 
+# ---- Fine-tuning -------------------------------------------------------------------------------
+
+def begin(work, init, *settings):
+    """A training whose learning rate changes nothing: (what was said, first losses, its weights)."""
+    done = subprocess.run([LIMN, "train", f"{work}/data", "--out", f"{work}/run", "--init", init, "--preprocess", "none",
+                           "--no-flip", "--serial-batches", "--no-dropout", "--n-epochs", "1", "--n-epochs-decay", "0",
+                           "--val-pictures", "0", "--sheet-pictures", "0", "--lr", "1e-9", "--pool-size", "0",
+                           "--ndf", "3", "--max-dataset-size", "1", "--json", *settings], capture_output=True, text=True)
+    if done.returncode:
+        return done.stderr, None, None
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    weights = read_back(f"{work}/run/checkpoint.safetensors")
+    shutil.rmtree(f"{work}/run")
+    return (next(line["sentence"] for line in lines if line.get("event") == "init"),
+            next(line for line in lines if line.get("step") == 1), weights)
+
+
+def same(weights, network, state, but=()):
+    if weights is None:
+        return "it does not begin"
+    for name, want in state.items():
+        got = weights.get(f"{network}.{name}")
+        if "running_" in name or "num_batches" in name or any(name.startswith(b) for b in but):
+            continue
+        if got is None or got.shape != want.shape or (got - want).abs().max() > 1e-6:
+            return f"{network}.{name} is another"
+    return None
+
+
+def save_pairs(work):
+    """Two pictures, A and B side by side; also as two folders."""
+    from PIL import Image
+    for folder in ("train", "trainA", "trainB"):
+        os.makedirs(f"{work}/data/{folder}")
+    first = None
+    for i in range(2):
+        a, b = soft_picture((128, 128), 3, 2 * i), soft_picture((128, 128), 3, 2 * i + 1)
+        Image.fromarray(np.concatenate([a, b], 1)).save(f"{work}/data/train/{i}.png")
+        Image.fromarray(a).save(f"{work}/data/trainA/{i}.png")
+        Image.fromarray(b).save(f"{work}/data/trainB/{i}.png")
+        first = first or (a, b)
+    return [torch.from_numpy(v).permute(2, 0, 1)[None].float() / 127.5 - 1 for v in first]
+
+
+def run_init(work):
+    a, b = save_pairs(work)
+    for name, net, cases in (
+            ("resnet_6blocks", resnet(6, 3, "instance"), "instance"), ("unet_128", unet(7, 3, "batch"), "batch")):
+        G, D = randomise(net, 1).state_dict(), randomise(critic(3, cases), 2).state_dict()
+        words = ("--netG", name, "--ngf", "3", "--norm", cases)
+        torch.save(G, f"{work}/G.pth")
+        torch.save(D, f"{work}/D.pth", _use_new_zipfile_serialization=False)
+        torch.save({"netG": {"module." + k: v for k, v in G.items()}, "netD": D}, f"{work}/both.pth")
+        for part in "GD":
+            limn("import", f"{work}/{part}.pth", "-o", f"{work}/{part}.safetensors")
+        wanted = 100 * np.abs(expected(net, a, False) - b.numpy()).mean()
+        for init, parts in (("G.pth", "G"), ("D.pth", "D"), ("G.pth,D.pth", "GD"), ("both.pth", "GD"),
+                            ("G.safetensors", "G"), ("D.safetensors,G.safetensors", "GD")):
+            said, losses, weights = begin(work, ",".join(f"{work}/{i}" for i in init.split(",")), *words)
+            fault = losses is None and said
+            for part, state in (("G", G), ("D", D)):
+                is_other = same(weights, part, state)
+                fault = fault or (is_other if part in parts else not is_other and f"{part} was not asked for")
+            if not fault and "G" in parts and abs(losses["G_L1"] - wanted) > 1e-3 * wanted:
+                fault = f"the first G_L1 is {losses['G_L1']} and not {wanted}"
+            report(f"{name} from {init}", fault or ("start anew" in said) != (len(parts) == 1) and said)
+    torch.save(randomise(resnet(6, 3, "instance"), 4).state_dict(), f"{work}/G.pth")
+    init_channels(work)
+    init_cycle(work)
+    for init, settings, want in (("G.pth", (), "--netG resnet_6blocks --ngf 3 --norm instance"),
+                                 ("G.pth", ("--netG", "resnet_9blocks", "--ngf", "3", "--norm", "instance"), "--netG resnet_6blocks"),
+                                 ("D.pth", ("--netD", "n_layers", "--n-layers-D", "2"), "--netD basic"),
+                                 ("data/train/0.png", (), "0.png"), ("none.pth", (), "none.pth"), ("D.pth,none.pth", (), "none.pth")):
+        said, losses, _ = begin(work, ",".join(f"{work}/{i}" for i in init.split(",")), *settings)
+        report(f"refuses {init} {' '.join(settings)}", losses is not None and "it begins" or want not in said and said)
+
+
+def init_channels(work):
+    """The rules of docs/models.md, by hand."""
+    words = ("--netG", "resnet_6blocks", "--ngf", "3", "--norm", "instance")
+    critics = randomise(critic(3, "instance"), 3).state_dict()
+    torch.save(critics, f"{work}/D.pth")
+    for had, has, inward, outward, tells in (
+            ((3, 3), (1, 3), lambda w: w.sum(1, keepdim=True), None, "3 input channels became 1: added up"),
+            ((1, 3), (3, 3), lambda w: w.repeat(1, 3, 1, 1) / 3, None, "1 input channels became 3: shared out"),
+            ((3, 3), (3, 1), None, lambda w: w.mean(0, keepdim=True), "3 output channels became 1: averaged"),
+            ((3, 1), (3, 3), None, lambda w: torch.cat([w] * 3), "1 output channels became 3: repeated"),
+            ((4, 3), (3, 3), lambda w: w[:, :3], None, "4 input channels became 3: the first"),
+            ((2, 3), (3, 3), lambda w: torch.cat([w, 0 * w[:, :1]], 1), None, "the others begin at 0")):
+        G = randomise(resnet(6, 3, "instance", *had), 5).state_dict()
+        torch.save(G, f"{work}/other.pth")
+        said, losses, weights = begin(work, f"{work}/other.pth,{work}/D.pth", *words, "--input-nc", str(has[0]),
+                                      "--output-nc", str(has[1]))
+        want = {k: v.clone() for k, v in G.items()}
+        for name in list(want):
+            if inward and name == "model.1.weight":
+                want[name] = inward(want[name])
+            if outward and name.startswith(f"model.{max(int(k.split('.')[1]) for k in G)}."):
+                want[name] = outward(want[name])
+        other = sum(has) != 6
+        fault = same(weights, "G", want) or same(weights, "D", critics, ("model.0.weight",) if other else ())
+        report(f"channels {had} to {has}", losses is None and said or fault or tells not in said and said or
+               ("first layer is drawn anew" in said) != other and said)
+
+
+def init_cycle(work):
+    G = {k: randomise(resnet(6, 3, "instance"), 6 + i).state_dict() for i, k in enumerate(("G_A", "G_B"))}
+    for name, state in G.items():
+        torch.save(state, f"{work}/{name}.pth")
+    words = ("--model", "cycle_gan", "--netG", "resnet_6blocks", "--ngf", "3", "--norm", "instance")
+    said, losses, weights = begin(work, f"{work}/G_A.pth", *words)
+    report("one generator for CycleGAN", losses is None and said or same(weights, "G_A", G["G_A"]) or
+           not same(weights, "G_B", G["G_A"]) and "G_B was not asked for")
+    said, losses, weights = begin(work, f"{work}/G_A.pth,{work}/G_B.pth", *words)
+    report("two generators for CycleGAN", losses is None and said or same(weights, "G_A", G["G_A"]) or same(weights, "G_B", G["G_B"]))
+
+
 # ---- Out ---------------------------------------------------------------------------------------
 
 def check_onnx(path, case):
@@ -377,7 +497,7 @@ def run_export(work):
 
 torch.set_num_threads(1)
 with tempfile.TemporaryDirectory() as folder:
-    {"import": run_import, "translate": run_translate, "export": run_export}[PART](folder)
+    {"import": run_import, "translate": run_translate, "init": run_init, "export": run_export}[PART](folder)
 print(f"[==========] {ran + skipped} test(s) run.")
 print(f"[  PASSED  ] {ran - failed} test(s).")
 if skipped:

@@ -30,7 +30,7 @@ static const limn_setting rows[] = {
     { "direction", CHOICE, AT(direction), 0, 0, "AtoB|BtoA", "which_direction",
       "what becomes what" },
     { "init", TEXT, AT(init), 0, 0, NULL, "pretrained_name",
-      "start from these weights: a model file, or safetensors with G. and D. in front" },
+      "start from these weights: models, .pth or safetensors files, a comma between them" },
     { "netG", TEXT, AT(netG), 0, 0, NULL, "which_model_netG",
       "generator: unet_256, unet_128, resnet_9blocks, resnet_6blocks ..." },
     { "netD", TEXT, AT(netD), 0, 0, NULL, "which_model_netD",

@@ -3,8 +3,6 @@
  * One training step after another: see trainer.h. */
 #include "train/trainer.h"
 #include "base/threads.h"
-#include "model/checkpoint.h"
-#include "model/model.h"
 
 #include <math.h>
 #include <string.h>
@@ -150,128 +148,6 @@ void limn_trainer_close(limn_trainer *t)
     limn_block_free(t->order);
     limn_arena_close(&t->arena);
     *t = (limn_trainer){ 0 };
-}
-
-/* ---- First values from a file ---------------------------------------------------------------- */
-
-typedef struct start {
-    char text[160];
-    int networks, tensors;
-} start;
-
-static void took(start *taken, const char *network, int tensors)
-{
-    size_t used = strlen(taken->text);
-
-    snprintf(taken->text + used, sizeof taken->text - used, "%s%s", used ? ", " : "", network);
-    taken->networks++;
-    taken->tensors += tensors;
-}
-
-/* Fills a network from tensors whose names begin with its own.  Running statistics may be missing:
- * other programs do not always keep them. */
-static limn_status fill_network(limn_trainer *t, const limn_checkpoint *from, const char *network,
-                                start *taken, limn_error *error)
-{
-    const limn_parameter_info *missing = NULL;
-    int filled = 0;
-
-    for (int i = 0; i < limn_weights_count(t->weights); i++) {
-        const limn_parameter_info *info = limn_weights_at(t->weights, i);
-        const limn_checkpoint_tensor *tensor;
-        size_t count = limn_count(info->shape);
-        limn_status status;
-        float *values;
-
-        if (strcmp(info->network, network) || info->kind == LIMN_PARAMETER_MOMENT) continue;
-        if (!(tensor = limn_checkpoint_find(from, info->name))) {
-            if (info->kind == LIMN_PARAMETER_WEIGHT || info->kind == LIMN_PARAMETER_VECTOR)
-                missing = info;
-            continue;
-        }
-        if (tensor->saved.count != count)
-            return limn_fail(error, LIMN_SHAPE,
-                             "%s: the tensor %s has %zu numbers and the network's %zu; "
-                             "--netG, --ngf, --netD, --ndf, --norm must be those of the file",
-                             limn_checkpoint_name(from), info->name, tensor->saved.count, count);
-        if (!(values = limn_block(count * sizeof *values)))
-            return limn_fail(error, LIMN_NO_MEMORY, "out of memory for %s", info->name);
-        status = limn_checkpoint_floats(tensor, 0, count, values, error);
-        if (!status) status = limn_weights_set(t->weights, i, values, error);
-        limn_block_free(values);
-        LIMN_TRY(status);
-        filled++;
-    }
-    if (filled && missing)
-        return limn_fail(error, LIMN_FORMAT,
-                         "%s: has no tensor %s, which the network needs; --netG, --norm and "
-                         "--dropout must be those of the file",
-                         limn_checkpoint_name(from), missing->name);
-    if (filled) took(taken, network, filled);
-    return LIMN_OK;
-}
-
-static limn_status from_checkpoint(limn_trainer *t, const char *path, start *taken,
-                                   limn_error *error)
-{
-    limn_checkpoint *file;
-    limn_status status = limn_checkpoint_open(&file, path, error);
-    const char *at = t->recipe->networks;
-
-    if (status) return status;
-    while (*at && !status) {
-        char network[32];
-        size_t length = strcspn(at, " ");
-
-        snprintf(network, sizeof network, "%.*s", (int)length, at);
-        status = fill_network(t, file, network, taken, error);
-        at += length + (at[length] == ' ');
-    }
-    if (!status && !taken->networks)
-        status = limn_fail(error, LIMN_FORMAT,
-                           "%s: no tensor in it belongs to a network of %s; they would be called "
-                           "%s.model... (limn import makes a model file of another project's "
-                           "checkpoint)",
-                           path, t->recipe->name, t->generators[0]);
-    limn_checkpoint_close(&file);
-    return status;
-}
-
-/* A model holds what translates; a checkpoint of limn the critics as well. */
-static limn_status from_model(limn_trainer *t, const char *path, start *taken, limn_error *error)
-{
-    limn_model *model;
-    limn_status status = limn_model_open(&model, path, error);
-    const limn_model_card *card;
-
-    if (status) return status;
-    card = limn_model_about(model);
-    for (int i = 0; i < card->network_count && !status; i++) {
-        const char *name = card->networks[i].name;
-        const char *at = strstr(t->recipe->networks, name);
-
-        if (!at || strcspn(at, " ") != strlen(name)) continue;
-        if (!(status = limn_model_load(model, name, t->weights, NULL, false, error)))
-            took(taken, name, 0);
-    }
-    if (!status && !taken->networks)
-        status = limn_fail(error, LIMN_FORMAT, "%s: has no network that %s trains (%s)", path,
-                           t->recipe->name, t->recipe->networks);
-    limn_model_close(&model);
-    return status;
-}
-
-limn_status limn_trainer_start_from(limn_trainer *t, const char *path, const char **sentence,
-                                    limn_error *error)
-{
-    start taken = { .networks = 0 };
-    limn_status status = limn_model_is(path) ? from_model(t, path, &taken, error)
-                                             : from_checkpoint(t, path, &taken, error);
-
-    if (status) return limn_while(error, "--init");
-    *sentence = limn_take_format(&t->arena, "starting from %s of %s%s", taken.text, path,
-                                 taken.networks == 1 ? "; the other networks start anew" : "");
-    return *sentence ? LIMN_OK : limn_fail(error, LIMN_NO_MEMORY, "out of memory for a sentence");
 }
 
 /* ---- A step ---------------------------------------------------------------------------------- */
