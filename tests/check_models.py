@@ -373,7 +373,7 @@ def run_init(work):
     for init, settings, want in (("G.pth", (), "--netG resnet_6blocks --ngf 3 --norm instance"),
                                  ("G.pth", ("--netG", "resnet_9blocks", "--ngf", "3", "--norm", "instance"), "--netG resnet_6blocks"),
                                  ("D.pth", ("--netD", "n_layers", "--n-layers-D", "2"), "--netD basic"),
-                                 ("data/train/0.png", (), "0.png"), ("none.pth", (), "none.pth"), ("D.pth,none.pth", (), "none.pth")):
+                                 ("data/train/0.png", (), "0.png"), ("none.pth", (), "none.pth"), ("D.pth,none.pth", ("--norm", "instance"), "none.pth")):
         said, losses, _ = begin(work, ",".join(f"{work}/{i}" for i in init.split(",")), *settings)
         report(f"refuses {init} {' '.join(settings)}", losses is not None and "it begins" or want not in said and said)
 
@@ -457,7 +457,37 @@ def check_checks(work, runtime):
         _, fault = limn(*words, PATH=f"{work}/bin", PYTHONPATH=f"{work}/bin", PYTHONDONTWRITEBYTECODE="1",
                         LIMN_ONNXRUNTIME=f"{work}/none", TMPDIR=work)
         report(f"--check with a {name} runtime", want not in (fault or "") and str(fault))
+    check_info(work, words[-1])
     report("--check cleans up", any(n.startswith("limn-check") for n in os.listdir(work)) and "a folder is left")
+
+
+def check_info(work, path):
+    """`limn info` of an exported file, of another's, and of broken ones."""
+    import onnx
+    told, fault = limn("info", path)
+    report("info of an exported file", fault or any(
+        w not in told for w in ("ONNX, exported by limn", "opset                17", "resnet_6blocks", "onnxruntime")) and told)
+    about, fault = limn("info", "--json", path)
+    report("info --json of it", fault or json.loads(about)["metadata"]["limn.network.G.net"] != "resnet_6blocks" and about)
+    model = onnx.load(path)
+    del model.metadata_props[:]
+    model.producer_name = "other\x1b[1m"
+    onnx.save(model, f"{work}/other.onnx")
+    told, fault = limn("info", f"{work}/other.onnx")
+    report("info of another's", fault or ("does not read it" not in told or "\x1b" in told) and told)
+    for command in (("translate", f"{work}/other.onnx", f"{work}/other.onnx", "-o", f"{work}/x.png"),
+                    ("import", f"{work}/other.onnx", "-o", f"{work}/x.safetensors")):
+        _, fault = limn(*command)
+        report(f"{command[0]} of ONNX", "limn export" not in (fault or "") and str(fault))
+    with open(path, "rb") as f:
+        whole = f.read()
+    for name, data in (("cut", whole[:-3]), ("cut short", whole[:9]), ("one byte", whole[:1]),
+                       ("a length beyond", b"\x08\x08\x3a" + b"\xff" * 9 + b"\x01"), ("a number without end", b"\x08" + b"\xff" * 20),
+                       ("a message inside that is broken", b"\x08\x08\x42\x02\x12\x7f\x3a\x00")):
+        with open(f"{work}/broken.onnx", "wb") as f:
+            f.write(data)
+        _, fault = limn("info", f"{work}/broken.onnx")
+        report(f"info of a broken file: {name}", not (fault or "").startswith("limn: ") and str(fault))
 
 
 def run_export(work):

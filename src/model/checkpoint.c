@@ -65,7 +65,8 @@ static limn_status unknown_kind(const unsigned char *bytes, size_t count, const 
             "a tar archive (unpack it first; PyTorch before 0.1.10 saved in tar too, such a file "
             "must be loaded and saved by a PyTorch of 2017 once)";
     else if (begins(bytes, count, "\x08") && count > 1 && bytes[1] < 16)
-        seems = "perhaps ONNX; only PyTorch checkpoints and safetensors are read";
+        seems =
+            "perhaps ONNX, which limn writes (limn export) and does not read; take the model file";
     else if (begins(bytes, count, "\x89HDF"))
         seems = "an HDF5 (Keras) file; only PyTorch checkpoints and safetensors are read";
     else if (count > 2 && bytes[0] == 0x80 && bytes[1] <= 5)

@@ -9,6 +9,7 @@
 #include "model/deduce.h"
 #include "model/foreign.h"
 #include "model/model.h"
+#include "model/onnx.h"
 
 #include <string.h>
 
@@ -245,14 +246,36 @@ static limn_status foreign(printer *p, const limn_checkpoint *checkpoint, limn_a
     return LIMN_OK;
 }
 
+/* An exported model's metadata is the card that the model had. */
+static void exported(printer *p, const limn_onnx_about *about)
+{
+    bool ours = about->producer && !strcmp(about->producer, "limn") &&
+                limn_model_text(about->texts, about->text_count, "limn.format");
+
+    text(p, "kind", ours ? "ONNX, exported by limn" : "ONNX");
+    text(p, "producer", about->producer);
+    text(p, "version", about->version);
+    number(p, "opset", about->opset);
+    text(p, "notice", about->notice);
+    pairs(p, "metadata", about->texts, about->text_count);
+    text(p, "to use it",
+         ours ? "onnxruntime and other runtimes take it (input \"input\", output \"output\", NCHW, "
+                "[-1, 1]); limn's own commands take the model file that it was exported from"
+              : "onnxruntime and other runtimes take it; limn writes ONNX (limn export) and does "
+                "not read it");
+}
+
 /* ---- The whole ------------------------------------------------------------------------------- */
 
-static limn_status size_of(const char *path, long long *bytes, limn_error *error)
+/* The size; and whether it is ONNX, which is what neither of the others would open. */
+static limn_status look(const char *path, long long *bytes, limn_onnx_about *onnx, bool *is_onnx,
+                        limn_arena *arena, limn_error *error)
 {
     limn_mapping mapping;
 
     LIMN_TRY(limn_file_map(&mapping, path, error));
     *bytes = (long long)mapping.count;
+    *is_onnx = mapping.count && limn_onnx_look(onnx, mapping.bytes, mapping.count, arena);
     limn_file_unmap(&mapping);
     return LIMN_OK;
 }
@@ -264,19 +287,25 @@ limn_status limn_info(const char *path, bool json, FILE *to, limn_error *error)
     limn_checkpoint *checkpoint = NULL;
     limn_arena arena;
     limn_status status;
+    limn_onnx_about onnx;
     long long bytes;
+    bool is_onnx = false;
 
-    LIMN_TRY(size_of(path, &bytes, error));
-    if (limn_model_is(path))
-        status = limn_model_open(&model, path, error);
-    else
-        status = limn_checkpoint_open(&checkpoint, path, error);
-    if (status) return status;
     limn_arena_open(&arena, "info", 0);
+    status = look(path, &bytes, &onnx, &is_onnx, &arena, error);
+    if (!status && !is_onnx)
+        status = limn_model_is(path) ? limn_model_open(&model, path, error)
+                                     : limn_checkpoint_open(&checkpoint, path, error);
+    if (status) {
+        limn_arena_close(&arena);
+        return status;
+    }
     begin(&p, "");
     text(&p, "file", path);
     number(&p, "bytes", bytes);
-    if (model)
+    if (is_onnx)
+        exported(&p, &onnx);
+    else if (model)
         ours(&p, model);
     else
         status = foreign(&p, checkpoint, &arena, error);

@@ -58,4 +58,20 @@ void limn_onnx_picture(limn_onnx *onnx, bool output, const char *name, int chann
 limn_status limn_onnx_write(limn_onnx *onnx, const char *path, const char *notice,
                             const limn_saved_text *texts, size_t text_count, limn_error *error);
 
+/* ---- Reading ----------------------------------------------------------------------------------
+ */
+
+typedef struct limn_onnx_about {
+    int64_t ir, opset;
+    const char *producer, *version, *notice; /* NULL: not said */
+    limn_saved_text *texts;                  /* the metadata */
+    size_t text_count;
+} limn_onnx_about;
+
+/* What an ONNX file says of itself, or false: it is none, or memory was refused.  The graph is
+ * stepped over: weights are not copied, and nothing nested is ever entered.  Texts live in the
+ * arena. */
+bool limn_onnx_look(limn_onnx_about *about, const unsigned char *bytes, size_t count,
+                    limn_arena *arena);
+
 #endif
