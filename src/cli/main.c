@@ -107,11 +107,11 @@ static limn_status version(int argc, char **argv, limn_error *error)
     return LIMN_OK;
 }
 
-/* OpenMP's idle threads spin, by default for a long time: with one other busy program on the machine
- * everything takes twice as long, and limn's own decoding threads are such a program.  libgomp reads
- * its settings before main, so a short spin needs a second start (3 ms).  Who has set something keeps
- * it.  Measured: a pix2pix step is as fast as with the default on an idle machine; sleeping at once
- * (OMP_WAIT_POLICY=passive) costs 4 %. */
+/* OpenMP's idle threads spin, by default for a long time: with one other busy program on the
+ * machine everything takes twice as long, and limn's own decoding threads are such a program.
+ * libgomp reads its settings before main, so a short spin needs a second start (3 ms).  Who has set
+ * something keeps it.  Measured: a pix2pix step is as fast as with the default on an idle machine;
+ * sleeping at once (OMP_WAIT_POLICY=passive) costs 4 %. */
 static void settle_threads(char **argv)
 {
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
