@@ -315,7 +315,7 @@ static limn_status fill_one(start *s, const target *target, int index,
     limn_status status;
     float *values, *from;
     bool same;
-    axis a;
+    axis a = { .had = 0 };
 
     LIMN_TRY(shape_of(s, target, index, &tensor->saved, &same, &a, error));
     if (!same && a.input && *info->network == 'D')

@@ -38,9 +38,9 @@ limn_status limn_trainer_open(limn_trainer *trainer, const limn_recipe *recipe,
                               const limn_train_settings *settings, limn_error *error);
 void limn_trainer_close(limn_trainer *trainer); /* fine on {0} */
 
-/* Replaces first values by those of files (several: a comma between): models or checkpoints of limn,
- * checkpoints whose tensors are called "G.model..." and so on, and what `limn import` reads, each
- * for a generator, a critic or both.  Other numbers of channels are fitted.  *sentence (in the
+/* Replaces first values by those of files (several: a comma between): models or checkpoints of
+ * limn, checkpoints whose tensors are called "G.model..." and so on, and what `limn import` reads,
+ * each for a generator, a critic or both.  Other numbers of channels are fitted.  *sentence (in the
  * trainer's arena) says what was taken and what became of channels.  start_from.c */
 limn_status limn_trainer_start_from(limn_trainer *trainer, const char *paths, const char **sentence,
                                     limn_error *error);
