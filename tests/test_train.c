@@ -70,8 +70,8 @@ static void open_folders(folders *f)
     snprintf(f->data, sizeof f->data, "%s/data", f->s.folder);
     snprintf(f->a, sizeof f->a, "%s/a", f->s.folder);
     snprintf(f->b, sizeof f->b, "%s/b", f->s.folder);
-    make_pairs(f->data, "train", 10, 40);
-    make_pairs(f->data, "val", 4, 40);
+    make_pairs(f->data, "train", 10, 40, false);
+    make_pairs(f->data, "val", 4, 40, false);
 }
 
 static void expect_same_files(const char *a, const char *b, const char *name)
@@ -478,6 +478,32 @@ static void test_unpaired(void **state)
     scratch_close(&f.s);
 }
 
+/* Validation pictures that contradict what is learned: the gap opens, and is called by its name;
+ * where they agree, nothing is said. */
+static void test_overfitting(void **state)
+{
+    static const char said[] = "SELECT count(*) FROM events WHERE kind = 'overfitting'";
+    folders f;
+    limn_error error = { 0 };
+
+    (void)state;
+    open_folders(&f);
+    for (int round = 0; round < 2; round++) {
+        limn_training *t = tiny(f.data, round ? f.b : f.a);
+
+        if (round) make_pairs(f.data, "val", 4, 40, true);
+        set(t, "lr", "0.002");
+        set(t, "n-epochs", "12");
+        set(t, "n-epochs-decay", "0");
+        set(t, "sheet-pictures", "0");
+        if (limn_train_run(t, NULL, &error)) fail_msg("%s", error.text);
+        limn_train_end(&t);
+    }
+    assert_int_equal((int)ask(f.a, said), 0);
+    assert_true(ask(f.b, said) >= 1);
+    scratch_close(&f.s);
+}
+
 /* ---- The schedule ---------------------------------------------------------------------------- */
 
 static void test_schedule(void **state)
@@ -552,6 +578,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_leaves),
         cmocka_unit_test(test_unpaired),
+        cmocka_unit_test(test_overfitting),
         cmocka_unit_test(test_command_line),
     };
 

@@ -70,8 +70,10 @@ static inline void unpack_recorded(const char *recorded, const char *root, bool 
     limn_safetensors_close(&file);
 }
 
-/* Pairs that can be learned: a coloured rectangle, and the same with other colours. */
-static inline void make_pairs(const char *root, const char *phase, int count, int size)
+/* Pairs that can be learned: a coloured rectangle, and the same with other colours.  swapped: the
+ * other way round, which nobody who learned the one knows. */
+static inline void make_pairs(const char *root, const char *phase, int count, int size,
+                              bool swapped)
 {
     limn_error error = { 0 };
     size_t plane = (size_t)size * (size_t)size;
@@ -96,7 +98,7 @@ static inline void make_pairs(const char *root, const char *phase, int count, in
             }
         }
         snprintf(path, sizeof path, "%s/%s/%03d.png", root, phase, i);
-        write_png(path, a, b, size, size);
+        write_png(path, swapped ? b : a, swapped ? a : b, size, size);
     }
     free(a);
     free(b);

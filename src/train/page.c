@@ -26,7 +26,7 @@ enum {
     EVENTS_MAX = 60,
     WIDTH = 320,
     HEIGHT = 150,
-    LEFT = 44,
+    LEFT = 50,
     RIGHT = 8,
     TOP = 10,
     BOTTOM = 20,
@@ -185,7 +185,7 @@ static void put_chart(text *t, const char *title, const char *of_x, const series
 
         put_format(t,
                    "<line class=\"g\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/><text x=\"%d\" "
-                   "y=\"%.1f\" text-anchor=\"end\">%.2g</text>",
+                   "y=\"%.1f\" text-anchor=\"end\">%.3g</text>",
                    LEFT, WIDTH - RIGHT, down(&r, y), down(&r, y), LEFT - 5, down(&r, y) + 3, y);
         if (r.y1 <= r.y0) break;
     }
@@ -307,7 +307,7 @@ static limn_status put_curves(text *t, limn_history *history, curves *all, limn_
         "SELECT 'step', name, max(step), avg(value) FROM losses GROUP BY name,"
         " step * 399 / (SELECT max(step) FROM losses) ORDER BY name, 3";
     static const char *const scores[][2] = {
-        { "l1", "L1" }, { "psnr", "PSNR in dB" }, { "ssim", "SSIM" }, { "edges", "edge agreement" }
+        { "l1", "L1" }, { "psnr", "PSNR in dB" }, { "ssim", "SSIM" }, { "edges", "edges" }
     };
     int epochs = 0;
     bool steps;

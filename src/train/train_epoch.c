@@ -17,7 +17,7 @@
 #include <string.h>
 
 enum { PATIENCE = 4, NUMBER_TEXT = 32 };
-static const double worse = 1.02, gap = 1.15;
+static const double worse = 1.02, gap = 1.05;
 
 typedef struct epoch_end {
     limn_validation scores;

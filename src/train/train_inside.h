@@ -37,7 +37,7 @@ struct limn_training {
     double began, epoch_began, saved; /* seconds of the clock */
     double waited, epoch_waited;      /* seconds, of this session and of the epoch */
     double seconds_before;            /* trained for in earlier sessions */
-    double pace;                      /* seconds a step, smoothed; 0: not known */
+    uint64_t first_step;              /* that were done when the session began */
 };
 
 double limn_train_now(void);

@@ -33,7 +33,10 @@ limn_status limn_train_say(limn_training *t, limn_error *error, const char *kind
     vsnprintf(sentence, sizeof sentence, format, list);
     va_end(list);
     if (t->watch.event) t->watch.event(t->watch.context, kind, sentence);
-    return limn_history_event(t->history, t->state.step, t->state.epoch + 1, kind, sentence, error);
+    /* Between epochs it is about the one that ended. */
+    return limn_history_event(t->history, t->state.step,
+                              t->state.epoch + (t->state.batch || !t->state.epoch), kind, sentence,
+                              error);
 }
 
 int limn_train_epochs(const limn_training *t)
@@ -370,10 +373,11 @@ static void tell_step(limn_training *t, double lr, double ms, double wait_ms)
         .loss_names = t->trainer.loss_names,
         .loss_values = t->trainer.losses,
     };
-    double seconds = 1e-3 * (ms + wait_ms);
+    double steps = (double)(s->step - t->first_step);
 
-    t->pace = t->pace > 0 ? 0.95 * t->pace + 0.05 * seconds : seconds;
-    step.seconds_left = all > done ? t->pace * (double)(all - done) : 0;
+    /* Of the whole session, so that validating and saving are in it. */
+    step.seconds_left = all > done ? (limn_train_now() - t->began) / steps * (double)(all - done)
+                                   : 0;
     if (t->watch.step) t->watch.step(t->watch.context, &step);
 }
 
@@ -456,6 +460,7 @@ limn_status limn_train_run(limn_training *t, const limn_train_watch *watch, limn
     t->began = t->epoch_began = t->saved = limn_train_now();
     status = open_all(t, error);
     t->began = t->epoch_began = limn_train_now();
+    t->first_step = t->state.step;
     if (!status) status = steps(t, error);
     all = limn_train_now() - t->began;
     t->wait_share = all > 0 ? t->waited / all : 0;
