@@ -4,12 +4,16 @@
 BUILD = build
 PREFIX = /usr/local
 
-.PHONY: build check bench size install clean
+.PHONY: build demo check bench size install clean
 
 build:
 	@tools/setup build
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --prefix=$(PREFIX)
 	@ninja -C $(BUILD)
+
+# Trains a small network on pairs that it draws by itself and uses it; results in demo/.
+demo: build
+	@tools/demo.sh $(BUILD)/limn $(BUILD)/tools/draw_shapes
 
 check:
 	@tools/setup build test
