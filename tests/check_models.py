@@ -368,12 +368,13 @@ def run_init(work):
                 fault = f"the first G_L1 is {losses['G_L1']} and not {wanted}"
             report(f"{name} from {init}", fault or ("start anew" in said) != (len(parts) == 1) and said)
     torch.save(randomise(resnet(6, 3, "instance"), 4).state_dict(), f"{work}/G.pth")
+    torch.save({k: v * float("nan") for k, v in D.items()}, f"{work}/nan.pth")
     init_channels(work)
     init_cycle(work)
     for init, settings, want in (("G.pth", (), "--netG resnet_6blocks --ngf 3 --norm instance"),
                                  ("G.pth", ("--netG", "resnet_9blocks", "--ngf", "3", "--norm", "instance"), "--netG resnet_6blocks"),
                                  ("D.pth", ("--netD", "n_layers", "--n-layers-D", "2"), "--netD basic"),
-                                 ("data/train/0.png", (), "0.png"), ("none.pth", (), "none.pth"), ("D.pth,none.pth", ("--norm", "instance"), "none.pth")):
+                                 ("nan.pth", (), "not finite"), ("data/train/0.png", (), "0.png"), ("none.pth", (), "none.pth"), ("D.pth,none.pth", ("--norm", "instance"), "none.pth")):
         said, losses, _ = begin(work, ",".join(f"{work}/{i}" for i in init.split(",")), *settings)
         report(f"refuses {init} {' '.join(settings)}", losses is not None and "it begins" or want not in said and said)
 

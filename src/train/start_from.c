@@ -16,6 +16,7 @@
 #include "model/model.h"
 #include "train/trainer.h"
 
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -248,13 +249,13 @@ static limn_status say_axis(start *s, const axis *a, limn_error *error)
 
 /* ---- Filling --------------------------------------------------------------------------------- */
 
-typedef struct target {
+typedef struct outer_layers {
     int first, last, last_bias; /* parameters that have the channels; -1 */
-} target;
+} outer_layers;
 
-static target target_of(const limn_weights *weights, const char *network)
+static outer_layers ends_of(const limn_weights *weights, const char *network)
 {
-    target t = { -1, -1, -1 };
+    outer_layers t = { -1, -1, -1 };
 
     for (int i = 0; i < limn_weights_count(weights); i++) {
         const limn_parameter_info *info = limn_weights_at(weights, i);
@@ -275,7 +276,7 @@ static target target_of(const limn_weights *weights, const char *network)
 
 /* Whether the tensor has the parameter's shape; else the axis along which it may differ, or
  * LIMN_SHAPE. */
-static limn_status shape_of(const start *s, const target *t, int index,
+static limn_status shape_of(const start *s, const outer_layers *t, int index,
                             const limn_saved_tensor *saved, bool *same, axis *a, limn_error *error)
 {
     const limn_parameter_info *info = limn_weights_at(s->t->weights, index);
@@ -307,7 +308,7 @@ static limn_status shape_of(const start *s, const target *t, int index,
                      s->path, info->name, saved->count, limn_count(p));
 }
 
-static limn_status fill_one(start *s, const target *target, int index,
+static limn_status fill_one(start *s, const outer_layers *ends, int index,
                             const limn_checkpoint_tensor *tensor, limn_error *error)
 {
     const limn_parameter_info *info = limn_weights_at(s->t->weights, index);
@@ -317,14 +318,20 @@ static limn_status fill_one(start *s, const target *target, int index,
     bool same;
     axis a = { .had = 0 };
 
-    LIMN_TRY(shape_of(s, target, index, &tensor->saved, &same, &a, error));
+    LIMN_TRY(shape_of(s, ends, index, &tensor->saved, &same, &a, error));
     if (!same && a.input && *info->network == 'D')
         return say(s, " (its first layer is drawn anew: other input channels)", error);
-    if (!same && index != target->last_bias) LIMN_TRY(say_axis(s, &a, error));
+    if (!same && index != ends->last_bias) LIMN_TRY(say_axis(s, &a, error));
     if (!(values = limn_block((count + had) * sizeof *values)))
         return limn_fail(error, LIMN_NO_MEMORY, "out of memory for %s", info->name);
     from = values + count;
     status = limn_checkpoint_floats(tensor, 0, had, from, error);
+    for (size_t i = 0; i < had && !status; i++)
+        if (!isfinite(from[i]))
+            status = limn_fail(error, LIMN_FORMAT,
+                               "%s: the tensor for %s holds a value that is not finite: training "
+                               "went wrong before it was saved",
+                               s->path, info->name);
     if (!status && !same) status = limn_weights_get(s->t->weights, index, values, error);
     if (!status && !same) fit(&a, from, values);
     if (!status) status = limn_weights_set(s->t->weights, index, same ? from : values, error);
@@ -359,7 +366,7 @@ static bool may_be_missing(const source *from, const limn_parameter_info *info)
 
 static limn_status fill(start *s, const source *from, const char *network, limn_error *error)
 {
-    target target = target_of(s->t->weights, network);
+    outer_layers ends = ends_of(s->t->weights, network);
     char text[80];
 
     if (from->described && (*network == 'G' || *network == 'D'))
@@ -373,7 +380,7 @@ static limn_status fill(start *s, const source *from, const char *network, limn_
         if (strcmp(info->network, network) || info->kind == LIMN_PARAMETER_MOMENT) continue;
         tensor = find(s, from, info->name + strlen(network) + 1);
         if (tensor)
-            LIMN_TRY(fill_one(s, &target, i, tensor, error));
+            LIMN_TRY(fill_one(s, &ends, i, tensor, error));
         else if (!may_be_missing(from, info))
             return limn_fail(error, LIMN_FORMAT,
                              "%s: has no tensor %s, which the network needs; --netG, --norm and "
