@@ -44,7 +44,6 @@ all_of_size() {
     done
 }
 
-# The translated picture is not its input, and has colours: not all of its pixels are grey.
 translated() {
     for file in "$folder"/coloured/*.png; do
         ! cmp -s "$file" "$folder/pictures/drawings/$(basename "$file")" || return 1
@@ -80,7 +79,8 @@ whole "second run"
 is "what is not the demo's is left alone" [ -e "$folder/mine.txt" ]
 
 refuses() { ! run env "$1" && said "$2"; }
-is "no number of seconds" refuses DEMO_SECONDS=soon 'DEMO_SECONDS is "soon"; it must be a whole number'
+is "no number of seconds" refuses DEMO_SECONDS=soon \
+    'DEMO_SECONDS is "soon"; it must be a whole number above 0'
 is "a size that no unet takes" refuses DEMO_SIZE=100 'DEMO_SIZE is 100; it must be 64, 128 or 256'
 is "too few pairs" refuses DEMO_PAIRS=2 'DEMO_PAIRS is 2'
 

@@ -12,20 +12,21 @@
 # folder is replaced, and nothing else is touched.
 #
 # What was tried, 240 pairs of 128x128 (60 steps of 4 an epoch), pix2pix with instance norm, lsgan,
-# lambda_L1 100, a moving average of 0.98, 7 epochs and 10 more in which the learning rate goes down;
-# L1 on [-1, 1] of 12 held-out pairs after epoch 14, and what the sheets showed:
-#     unet_128, 32 filters, critic basic of 16, lr 0.002      0.037   colours right, lines kept; chosen
-#     the same with a critic of 2 layers, lr 0.001            0.038   a little more speckled
-#     the same as chosen with lr 0.001                        0.043   (an earlier, harder set of pairs)
-#     that with batches of 2, lr 0.0006                       0.044   (epoch 10) better for as many
-#         pictures (0.051 with 4), but each then costs a third more time: no gain a minute
-#     lr 0.0002 with a critic of 32 filters                   one brown for all after 200 steps
-# Not tried, for the time a step takes: resnet_6blocks, with 16 filters 1.3 times that of the chosen,
-# with 32 filters 3.6 times.  The L1 still falls when the time is up: longer is better.  Pairs with
-# three or four things teach more a step than those with a large one.
+# lambda_L1 100, a moving average of 0.98, 7 epochs and 10 more in which the learning rate falls: L1
+# on [-1, 1] of 12 held-out pairs after epoch 14, and what the sheets showed.
+#     0.037  unet_128, 32 filters, critic basic of 16, lr 0.002: colours right, lines kept; chosen
+#     0.038  the same with a critic of 2 layers, lr 0.001: a little more speckled
+#     0.043  the chosen with lr 0.001, on earlier pairs that were harder
+#     0.044  that with batches of 2, lr 0.0006, after epoch 10 (batches of 4: 0.051); but each
+#            picture then costs a third more time: no gain a minute
+#     -      lr 0.0002, a critic of 32 filters: one brown for all after 200 steps
+# Not tried, for the time of a step: resnet_6blocks, 1.3 times the chosen's with 16 filters and 3.6
+# times with 32.  The demo itself, 22 epochs: 0.034 on the 24 drawings; things that stand alone and
+# large, of which there are few to learn from, come out worst.  The L1 still falls when the time is
+# up: longer is better.
 #
-# After two dozen steps everything is a brown smear, and the screen takes some of that for skin (9 to
-# 24 of 24 pictures, a false alarm; less on pale blue paper than on cream).  From 60 steps on it
+# After two dozen steps everything is a brown smear, and the screen takes some of that for skin (9
+# to 24 of 24 pictures, a false alarm; less on pale blue paper than on cream).  From 60 steps on it
 # refused none.  Where it does all the same, the demo says so and goes on with the others.
 set -eu
 cd "$(dirname "$0")/.."
@@ -34,13 +35,16 @@ seconds=${DEMO_SECONDS:-120} size=${DEMO_SIZE:-128} pairs=${DEMO_PAIRS:-240}
 folder=${DEMO_FOLDER:-demo}
 batch=4 ngf=32 ndf=16
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*" | if [ -t 1 ]; then cat; else sed 's/\x1b\[[01]m//g'; fi; }
+if [ -t 1 ]; then bold=$(printf '\033[1m') plain=$(printf '\033[0m'); else bold='' plain=''; fi
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 stop() { echo "demo: $1" >&2; exit 1; }
 
 for number in "DEMO_SECONDS $seconds" "DEMO_SIZE $size" "DEMO_PAIRS $pairs" \
     "DEMO_EPOCHS ${DEMO_EPOCHS:-2}"; do
     case ${number#* } in
-    '' | *[!0-9]* | 0*) stop "${number% *} is \"${number#* }\"; it must be a whole number above 0" ;;
+    '' | *[!0-9]* | 0*)
+        stop "${number% *} is \"${number#* }\"; it must be a whole number above 0"
+        ;;
     esac
 done
 [ "$pairs" -ge "$batch" ] || stop "DEMO_PAIRS is $pairs; a step takes $batch"
@@ -67,17 +71,18 @@ epochs=${DEMO_EPOCHS:-$((seconds * 1000 / (ms * (pairs / batch) + 1)))}
 [ "$epochs" -ge 2 ] || epochs=2
 [ -n "${DEMO_EPOCHS:-}" ] || [ "$epochs" -le 60 ] || epochs=60
 
-say "2. Learning: pix2pix, $net with $ngf filters, $epochs epochs of $((pairs / batch)) steps ($ms ms each)"
+steps=$((pairs / batch))
+say "2. Learning: pix2pix, $net, $ngf filters, $epochs epochs of $steps steps ($ms ms each)"
+echo "First limn looks at every picture: it does not learn from everything (docs/safety.md)."
 code=0
+trap : INT # Ctrl-C is for limn, which saves and says how to go on
 "$limn" train "$folder/pictures" --out "$folder/run" --model pix2pix --netG "$net" --ngf "$ngf" \
     --ndf "$ndf" --norm instance --no-dropout --gan-mode lsgan --batch-size "$batch" \
     --preprocess none --crop-size "$size" --lr 0.002 --ema 0.98 \
     --n-epochs $((epochs * 2 / 5)) --n-epochs-decay $((epochs - epochs * 2 / 5)) \
     --val-pictures 12 --print-freq 20 || code=$?
-if [ "$code" -eq 130 ]; then
-    echo "demo: stopped; \"$limn train --resume $folder/run\" goes on" >&2
-    exit 130
-fi
+trap - INT
+[ "$code" -ne 130 ] || exit 130
 [ "$code" -eq 0 ] || stop "the training failed (above)"
 
 say "3. Colouring the 24 drawings that it has never seen"
@@ -86,7 +91,7 @@ code=0
 coloured=$(find "$folder/coloured" -name '*.png' | wc -l)
 if [ "$code" -eq 3 ] && [ "$coloured" -gt 0 ]; then
     # Smears of warm colour, half learned, are what the classifiers mistake: docs/safety.md.
-    echo "demo: the screen refused $((24 - coloured)) by mistake, as it may where colours are smeared;" \
+    echo "demo: the screen refused $((24 - coloured)) by mistake, as it may where colours smear;" \
         "give it longer: DEMO_SECONDS=$((2 * seconds)) make demo" >&2
 elif [ "$code" -ne 0 ]; then
     stop "the drawings could not be coloured (above)"
@@ -97,7 +102,7 @@ fi
 
 say "Done"
 cat <<END
-  $folder/coloured/           $coloured drawings, coloured; each carries a signed mark of where it comes from
+  $folder/coloured/           $coloured drawings, coloured; each carries a signed mark of its origin
   $folder/scores/index.html   the results page: drawing, what limn made of it, what was meant
   $folder/sheet.jpg           the same as a sheet of the ten that went worst
   $folder/run/index.html      how it learned: losses, scores, a sheet after each epoch

@@ -220,7 +220,7 @@ static const shape_kind *kind_named(const char *name)
 static int place(thing *things, const order *o, chance *c)
 {
     static const double radii[THINGS][2] = {
-        { 0.27, 0.36 }, { 0.21, 0.26 }, { 0.19, 0.23 }, { 0.17, 0.21 }
+        { 0.24, 0.3 }, { 0.21, 0.25 }, { 0.19, 0.23 }, { 0.17, 0.21 }
     };
     double many = between(c, 0, 1);
     int count = o->only ? 1 : many < 0.1 ? 1 : many < 0.35 ? 2 : many < 0.7 ? 3 : 4, placed = 0;

@@ -150,11 +150,11 @@ bool small_png_write(const char *path, const unsigned char *pixels, int width, i
 
         for (int y = 0; y < height; y++) {
             unsigned char *to = rows + (size_t)y * (row + 1);
-            const unsigned char *from = pixels + (size_t)y * row;
+            const unsigned char *from = pixels + (size_t)y * row, *above = y ? from - row : NULL;
 
             *to++ = 2; /* the filter "up" */
             for (size_t i = 0; i < row; i++)
-                to[i] = (unsigned char)(from[i] - (y ? from[i - row] : 0));
+                to[i] = (unsigned char)(from[i] - (above ? above[i] : 0));
         }
         body[8] = 0x78, body[9] = 0x01;
         deflate(&b, rows, plain);
