@@ -292,7 +292,8 @@ limn_status limn_info(const char *path, bool json, FILE *to, limn_error *error)
     bool is_onnx = false;
 
     limn_arena_open(&arena, "info", 0);
-    status = look(path, &bytes, &onnx, &is_onnx, &arena, error);
+    status = limn_model_path_of(&path, path, &arena, error); /* the folder of a run will do */
+    if (!status) status = look(path, &bytes, &onnx, &is_onnx, &arena, error);
     if (!status && !is_onnx)
         status = limn_model_is(path) ? limn_model_open(&model, path, error)
                                      : limn_checkpoint_open(&checkpoint, path, error);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* PyTorch's sizes of a parameter. */
@@ -447,4 +448,24 @@ bool limn_model_intact(const limn_model *model)
     limn_sha256_end(&hash, binary);
     limn_digest_text(binary, text);
     return model->card.weights_sha256 && !strcmp(model->card.weights_sha256, text);
+}
+
+limn_status limn_model_path_of(const char **file, const char *path, limn_arena *arena,
+                               limn_error *error)
+{
+    static const char *const names[] = { "best.safetensors", "latest.safetensors",
+                                         "checkpoint.safetensors" };
+    struct stat there;
+
+    *file = path;
+    if (stat(path, &there) || !S_ISDIR(there.st_mode)) return LIMN_OK; /* opening says the rest */
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (!(*file = limn_take_format(arena, "%s/%s", path, names[i])))
+            return limn_fail(error, LIMN_NO_MEMORY, "out of memory for the name of a model");
+        if (!access(*file, F_OK)) return LIMN_OK;
+    }
+    return limn_fail(error, LIMN_IO,
+                     "%s: is a folder without a model in it (best.safetensors, latest.safetensors "
+                     "or checkpoint.safetensors); name the folder of a run or a model file",
+                     path);
 }

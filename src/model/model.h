@@ -132,4 +132,9 @@ extern const limn_setting limn_network_rows[];
 /* What pictures made with a model must be called: IPTC's digital source type, and a sentence. */
 extern const char limn_model_source_type[], limn_model_notice[];
 
+/* The file of a model: the path itself, or what the folder of a run has: best.safetensors,
+ * latest.safetensors, checkpoint.safetensors, in this order.  In the arena. */
+limn_status limn_model_path_of(const char **file, const char *path, limn_arena *arena,
+                               limn_error *error);
+
 #endif

@@ -62,26 +62,6 @@ limn_format limn_translate_format(const limn_translate_settings *settings)
 
 /* ---- The model ------------------------------------------------------------------------------ */
 
-limn_status limn_model_path_of(const char **file, const char *path, limn_arena *arena,
-                               limn_error *error)
-{
-    static const char *const names[] = { "best.safetensors", "latest.safetensors",
-                                         "checkpoint.safetensors" };
-    struct stat there;
-
-    *file = path;
-    if (stat(path, &there) || !S_ISDIR(there.st_mode)) return LIMN_OK; /* opening says the rest */
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (!(*file = limn_take_format(arena, "%s/%s", path, names[i])))
-            return limn_fail(error, LIMN_NO_MEMORY, "out of memory for the name of a model");
-        if (!access(*file, F_OK)) return LIMN_OK;
-    }
-    return limn_fail(error, LIMN_IO,
-                     "%s: is a folder without a model in it (best.safetensors, latest.safetensors "
-                     "or checkpoint.safetensors); name the folder of a run or a model file",
-                     path);
-}
-
 /* CycleGAN's two ways are two networks; every other model has one way. */
 static limn_status choose_network(limn_translator *t, limn_error *error)
 {

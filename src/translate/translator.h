@@ -70,11 +70,6 @@ limn_status limn_translator_picture(limn_translator *t, const limn_picture *pict
 /* Channels of the pictures that come out: 3 for colorization. */
 int limn_translator_channels(const limn_translator *t);
 
-/* The file of a model: the path itself, or what the folder of a run has: best.safetensors,
- * latest.safetensors, checkpoint.safetensors, in this order.  In the arena. */
-limn_status limn_model_path_of(const char **file, const char *path, limn_arena *arena,
-                               limn_error *error);
-
 /* The rest of the format row: what the target of a picture is by the settings. */
 limn_format limn_translate_format(const limn_translate_settings *settings);
 
