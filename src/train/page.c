@@ -268,7 +268,7 @@ static limn_status one_number(void *context, const char *const *c, int count, li
 
 static limn_status put_sheets(text *t, limn_history *history, limn_error *error)
 {
-    text list = { NULL };
+    text list = { .bytes = NULL };
     sheets s = { .to = &list };
     limn_status status = limn_history_query(history, "SELECT count(*) FROM samples", one_number,
                                             &s.total, error);
@@ -403,7 +403,7 @@ limn_status limn_page_write(const char *path, limn_history *history, const char 
 {
     locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0), before = uselocale(plain);
     curves all = { .all = limn_block(SERIES_MAX * sizeof *all.all) };
-    text t = { NULL };
+    text t = { .bytes = NULL };
     limn_status status = all.all ? LIMN_OK : LIMN_NO_MEMORY;
 
     if (!status) status = write_all(&t, history, title, summary ? summary : "", &all, error);

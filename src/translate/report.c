@@ -196,7 +196,7 @@ static limn_status run(scoring *s, limn_translate_progress progress, void *conte
     limn_score_report *r = s->report;
     limn_loader *loader;
     limn_batch batch;
-    limn_status status;
+    limn_status status = LIMN_OK;
 
     LIMN_TRY(limn_loader_open(&loader, &s->data, &s->loading, 0, 0, error));
     for (size_t i = 0, total = limn_data_length(&s->data); i < total; i++) {
