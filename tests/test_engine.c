@@ -166,6 +166,20 @@ static void note_mode(void *context, size_t begin, size_t end, int part)
     for (size_t i = begin; i < end; i++) ((float *)context)[i] = half_of(1.2e-38f);
 }
 
+/* LLVM's OpenMP (a build with clang) hands its threads the mode that it remembers of the caller
+ * with every loop, and takes it back; GNU's, which oneDNN and limn are built with, leaves them
+ * theirs. */
+static bool pool_minds_its_own_mode(void)
+{
+    static float probe[64];
+    unsigned before = _mm_getcsr();
+
+    _mm_setcsr((before & ~(unsigned)ZEROS) | FLUSH);
+    limn_parallel(64, 1, note_mode, probe);
+    _mm_setcsr(before);
+    return probe[63] > 0;
+}
+
 static void check_denormals(limn_compute compute, unsigned mode)
 {
     static float picture[64 * 64 * 8], got[64 * 64 * 8], modes[64];
@@ -211,6 +225,7 @@ static void denormals_are_zero_inside_and_only_there(void **state)
     (void)state;
     limn_compute_threads_set(2); /* the pool's threads take the mode of now */
     limn_parallel(64, 1, note_mode, pool);
+    if (!pool_minds_its_own_mode()) skip();
     for (int c = 0; c < 2 && engine_has(computes[c]); c++)
         for (int m = 0; m < 4; m++) check_denormals(computes[c], modes[m]);
 }
