@@ -10,9 +10,7 @@
 #include "cli.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static limn_status help(int argc, char **argv, limn_error *error);
 static limn_status version(int argc, char **argv, limn_error *error);
@@ -107,25 +105,12 @@ static limn_status version(int argc, char **argv, limn_error *error)
     return LIMN_OK;
 }
 
-/* OpenMP's idle threads spin, by default for a long time: with one other busy program on the
- * machine everything takes twice as long, and limn's own decoding threads are such a program.
- * libgomp reads its settings before main, so a short spin needs a second start (3 ms).  Who has set
- * something keeps it.  Measured: a pix2pix step is as fast as with the default on an idle machine;
- * sleeping at once (OMP_WAIT_POLICY=passive) costs 4 %. */
-static void settle_threads(char **argv)
-{
-    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
-    if (setenv("GOMP_SPINCOUNT", "10000", 1)) return;
-    execv("/proc/self/exe", argv); /* where it cannot, everything works as well, only slower */
-}
-
 int main(int argc, char **argv)
 {
     limn_error error = { 0 };
     limn_status status;
     const limn_cli_command *asked;
 
-    settle_threads(argv);
     if (argc < 2) {
         list(stderr);
         return limn_status_exit_code(LIMN_SETTING);
