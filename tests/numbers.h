@@ -12,7 +12,6 @@
 /* Norm of the difference over norm of the reference.  Operations and networks: what float32 leaves
  * after sums in another order.  Losses: they feed on weights that Adam has moved, and Adam's first
  * steps are sign-like.  Weights: of the change that the steps made, not of the weights. */
-enum { LIMN_PATHS = 3 };
 static const double tolerance_ops = 1e-5, tolerance_nets = 1e-4, tolerance_bf16 = 2e-2,
                     tolerance_losses = 1e-3, tolerance_weights = 1e-3;
 

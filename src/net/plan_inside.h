@@ -65,7 +65,7 @@ struct limn_plan {
     limn_place *places;   /* the graph's values, then packed weights */
     int place_count, place_room;
     limn_step *steps;
-    int step_count, step_room;
+    int step_count;
     limn_buffer *buffers;
     int buffer_count, buffer_room;
     char *memory;

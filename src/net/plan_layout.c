@@ -458,7 +458,6 @@ static limn_status add_packs(limn_plan *plan, limn_error *error)
     }
     plan->steps = p.steps;
     plan->step_count = p.count;
-    plan->step_room = room;
     return LIMN_OK;
 }
 

@@ -214,7 +214,6 @@ limn_status limn_plan_make_steps(limn_plan *plan, limn_error *error)
                             error));
     LIMN_TRY(
         limn_take_into(&f.calls, &plan->arena, (size_t)g->node_count * sizeof *f.calls, error));
-    plan->step_room = g->node_count;
     for (size_t v = 0; v < values; v++) f.producer[v] = -1;
     mark_used(&f);
     for (int n = 0; n < g->node_count; n++) {
