@@ -17,7 +17,7 @@ def norm_layer(kind, channels):
 class Level(nn.Module):
     """One level of the U-Net: down, what lies below, up; its input is handed to the level above."""
 
-    def __init__(self, channels, inner, below, norm, outer_in=None, outermost=False):
+    def __init__(self, channels, inner, below, norm, outer_in=None, outermost=False, dropout=False):
         super().__init__()
         self.outermost = outermost
         bias = norm == "instance"
@@ -33,16 +33,18 @@ class Level(nn.Module):
             layers.append(below)
         layers += [nn.ReLU(inplace=True), up]
         layers.append(nn.Tanh() if outermost else norm_layer(norm, channels))
+        if dropout:
+            layers.append(nn.Dropout(0.5))
         self.model = nn.Sequential(*layers)
 
     def forward(self, x):
         return self.model(x) if self.outermost else torch.cat([x, self.model(x)], dim=1)
 
 
-def unet(depth, ngf, norm, channels_in=3, channels_out=3):
+def unet(depth, ngf, norm, channels_in=3, channels_out=3, dropout=False):
     level = Level(ngf * 8, ngf * 8, None, norm)
     for _ in range(depth - 5):
-        level = Level(ngf * 8, ngf * 8, level, norm)
+        level = Level(ngf * 8, ngf * 8, level, norm, dropout=dropout)
     for width in (4, 2, 1):
         level = Level(ngf * width, ngf * width * 2, level, norm)
     return Level(channels_out, ngf, level, norm, outer_in=channels_in, outermost=True)

@@ -21,8 +21,8 @@ if ! have torch; then
     echo "setup_peers: torch (the peer for training and inference)"
     "$folder/bin/pip" install --quiet ${LIMN_TORCH_INDEX:+--index-url "$LIMN_TORCH_INDEX"} torch
 fi
-if ! have onnxruntime onnx onnxscript numpy; then
-    echo "setup_peers: onnxruntime (the peer for inference), onnx and onnxscript (the export), numpy"
-    "$folder/bin/pip" install --quiet onnxruntime onnx onnxscript numpy
+if ! have onnxruntime onnx onnxscript numpy PIL; then
+    echo "setup_peers: onnxruntime (the peer for inference), onnx and onnxscript (the export), numpy, Pillow"
+    "$folder/bin/pip" install --quiet onnxruntime onnx onnxscript numpy pillow
 fi
 "$folder/bin/python" -c 'import torch, onnxruntime; print("setup_peers: torch", torch.__version__, "onnxruntime", onnxruntime.__version__)'
