@@ -485,7 +485,7 @@ void limn_check_close(limn_check_report **report);
  *
  * The folder of the run then holds latest.safetensors and best.safetensors (models that describe
  * themselves), checkpoint.safetensors (to go on from), history.sqlite (settings, losses, scores,
- * samples, events), sheets/ and index.html. */
+ * samples, events, alarms), sheets/ and index.html. */
 typedef struct limn_training limn_training;
 
 /* One step, when it is done.  Everything is lent for the call. */
@@ -512,10 +512,25 @@ typedef struct limn_train_epoch {
     const char *const *loss_names;
     const double *loss_values; /* means over the epoch */
     double l1, psnr, ssim, edges;
-    double train_l1;   /* of training pictures, made in the same way */
+    double train_l1; /* of training pictures, made in the same way */
+    /* Without pairs, NaN otherwise: the kernel distance between what is made of validation pictures
+     * and pictures of B, its 95 % interval, and whether there were enough pictures for it to mean
+     * anything; what is left of A after A to B to A, and of B after "B to B", as L1. */
+    double distance, distance_low, distance_high, cycle, identity;
+    bool distance_means_something;
     bool best;         /* this epoch's model is the best so far */
     const char *sheet; /* path of the sheet of samples, or NULL */
 } limn_train_epoch;
+
+/* One of the known ways to fail has begun, got worse or is over (docs/health.md). */
+typedef struct limn_train_alarm {
+    uint64_t step;
+    int epoch;
+    const char *kind, *subject; /* "collapse"; "G_A", or "" */
+    const char *change;         /* "raised", "worse", "cleared" */
+    double value, threshold;    /* NaN where there is none */
+    const char *sentence;       /* with the number and what to try */
+} limn_train_alarm;
 
 /* Whoever watches.  Each may be NULL; all are called by the thread that runs. */
 typedef struct limn_train_watch {
@@ -524,6 +539,7 @@ typedef struct limn_train_watch {
     void (*epoch)(void *context, const limn_train_epoch *epoch);
     /* What happened, in a word ("resumed", "overfitting", "halved" ...) and in a sentence. */
     void (*event)(void *context, const char *kind, const char *sentence);
+    void (*alarm)(void *context, const limn_train_alarm *alarm);
 } limn_train_watch;
 
 /* The settings of a training as rows. */

@@ -49,7 +49,7 @@ static limn_status on_refused(void *context, const limn_data_item *item, float s
     return LIMN_OK;
 }
 
-static const limn_gate_watch watch = { NULL, on_progress, on_refused };
+static const limn_gate_watch watch = { NULL, on_progress, on_refused, NULL };
 
 /* ---- Passing --------------------------------------------------------------------------------- */
 

@@ -201,7 +201,7 @@ static void test_stopped_on_request(void **state)
     folders f;
     limn_error error = { 0 };
     stopper k = { .at = 13 };
-    limn_train_watch watch = { &k, stop_at, NULL, NULL };
+    limn_train_watch watch = { .context = &k, .step = stop_at };
     limn_training *t;
 
     (void)state;
@@ -336,7 +336,7 @@ static void test_not_finite(void **state)
     folders f;
     limn_error error = { 0 };
     poison p = { .at = 15 };
-    limn_train_watch watch = { &p, spoil, NULL, NULL };
+    limn_train_watch watch = { .context = &p, .step = spoil };
 
     (void)state;
     open_folders(&f);
@@ -384,7 +384,7 @@ static void test_leaves(void **state)
     folders f;
     limn_error error = { 0 };
     seen s = { 0 };
-    limn_train_watch watch = { &s, NULL, see_epoch, NULL };
+    limn_train_watch watch = { .context = &s, .epoch = see_epoch };
     limn_model *model;
     const limn_model_card *card;
     limn_training *t;

@@ -151,6 +151,17 @@ static void on_step(void *context, const limn_train_step *t)
     }
 }
 
+/* The scores of a training without pairs. */
+static void put_distance(const limn_train_epoch *t, const char *before)
+{
+    if (isnan(t->distance)) return;
+    printf("%sdistance: %.4f (%.4f to %.4f%s)", before, t->distance, t->distance_low,
+           t->distance_high, t->distance_means_something ? "" : ", too few pictures to mean much");
+    if (!isnan(t->cycle)) printf(" cycle: %.4f", t->cycle);
+    if (!isnan(t->identity)) printf(" identity: %.4f", t->identity);
+    if (t->best) printf(" best");
+}
+
 static void on_epoch(void *context, const limn_train_epoch *t)
 {
     show *s = context;
@@ -166,6 +177,15 @@ static void on_epoch(void *context, const limn_train_epoch *t)
         json_number("val_ssim", t->ssim);
         json_number("val_edges", t->edges);
         json_number("train_l1", t->train_l1);
+        if (!isnan(t->distance)) {
+            json_number("distance", t->distance);
+            json_number("distance_low", t->distance_low);
+            json_number("distance_high", t->distance_high);
+            printf(", \"distance_means_something\": %s",
+                   t->distance_means_something ? "true" : "false");
+        }
+        if (!isnan(t->cycle)) json_number("cycle", t->cycle);
+        if (!isnan(t->identity)) json_number("identity", t->identity);
         printf(", \"best\": %s}\n", t->best ? "true" : "false");
     } else if (s->terminal) {
         printf("epoch %d/%d  %.0f s", t->epoch, t->epochs, t->seconds);
@@ -173,8 +193,14 @@ static void on_epoch(void *context, const limn_train_epoch *t)
         if (!isnan(t->l1))
             printf("  | validation L1 %.4f (train %.4f)  PSNR %.2f  SSIM %.3f%s", t->l1,
                    t->train_l1, t->psnr, t->ssim, t->best ? "  best" : "");
+        put_distance(t, "  | ");
         putchar('\n');
     } else {
+        if (!isnan(t->distance)) {
+            printf("validation (epoch: %d)", t->epoch);
+            put_distance(t, " ");
+            putchar('\n');
+        }
         if (!isnan(t->l1))
             printf("validation (epoch: %d) L1: %.4f PSNR: %.2f SSIM: %.4f edges: %.4f train_L1: "
                    "%.4f%s\n",
@@ -201,6 +227,31 @@ static void on_event(void *context, const char *kind, const char *sentence)
     clear_line(s);
     if (s->terminal) fflush(stdout);
     fprintf(stderr, "%s\n", sentence);
+}
+
+static void on_alarm(void *context, const limn_train_alarm *alarm)
+{
+    show *s = context;
+
+    if (!s->json) {
+        clear_line(s);
+        if (s->terminal) fflush(stdout);
+        fprintf(stderr, "alarm: %s\n", alarm->sentence);
+        return;
+    }
+    printf("{\"event\": \"alarm\", \"alarm\": ");
+    json_text(alarm->kind);
+    printf(", \"subject\": ");
+    json_text(alarm->subject);
+    printf(", \"change\": ");
+    json_text(alarm->change);
+    printf(", \"step\": %llu, \"epoch\": %d", (unsigned long long)alarm->step, alarm->epoch);
+    json_number("value", alarm->value);
+    json_number("threshold", alarm->threshold);
+    printf(", \"sentence\": ");
+    json_text(alarm->sentence);
+    puts("}");
+    fflush(stdout);
 }
 
 /* ---- Stopping -------------------------------------------------------------------------------- */
@@ -295,7 +346,7 @@ limn_status limn_cli_train(int argc, char **argv, limn_error *error)
     own o = own_defaults;
     limn_status status = look_ahead(argc, argv, model, resume, sizeof model, error);
     show s = { .json = false };
-    limn_train_watch watch = { &s, on_step, on_epoch, on_event };
+    limn_train_watch watch = { &s, on_step, on_epoch, on_event, on_alarm };
 
     if (!status) status = limn_train_begin(&training, model, *resume ? resume : NULL, error);
     if (status) return status;

@@ -37,30 +37,6 @@ static void sum_bytes(uint64_t sums[2], const void *bytes, size_t count)
     }
 }
 
-/* One colour, up to two 8-bit steps of noise? */
-static bool is_flat(const limn_picture *picture, const limn_part *part)
-{
-    const limn_picture_info *info = &picture->info;
-    size_t channels = (size_t)info->channels;
-
-    for (size_t c = 0; c < channels; c++) {
-        float least = INFINITY, most = -INFINITY;
-
-        for (int y = part->y; y < part->y + part->height; y++)
-            for (int x = part->x; x < part->x + part->width; x++) {
-                size_t i = ((size_t)y * (size_t)info->width + (size_t)x) * channels + c;
-                float v = info->type == LIMN_U8    ? (float)((uint8_t *)picture->pixels)[i] / 255
-                          : info->type == LIMN_U16 ? (float)((uint16_t *)picture->pixels)[i] / 65535
-                                                   : ((float *)picture->pixels)[i];
-
-                least = v < least ? v : least;
-                most = v > most ? v : most;
-            }
-        if (most - least > 2.001f / 255) return false;
-    }
-    return true;
-}
-
 static limn_status small_versions(limn_facts *f, const limn_picture *picture, limn_error *error)
 {
     enum { COUNT = 3 * LIMN_THUMB * LIMN_THUMB };
@@ -114,10 +90,10 @@ limn_status limn_facts_look(limn_facts *f, char broken[480], limn_error *error)
     if (f->item->half != LIMN_WHOLE && info->width >= 2) {
         left.width = info->width / 2;
         right.x = right.width = info->width / 2;
-        f->flat_left = is_flat(&picture, &left);
-        f->flat_right = is_flat(&picture, &right);
+        f->flat_left = limn_picture_is_flat(&picture, &left);
+        f->flat_right = limn_picture_is_flat(&picture, &right);
     } else {
-        f->flat = is_flat(&picture, &all);
+        f->flat = limn_picture_is_flat(&picture, &all);
     }
     f->comparable = (f->channels == 1 || f->channels == 3) && !f->flat;
     if (f->comparable) status = small_versions(f, &picture, error);

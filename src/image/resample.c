@@ -227,3 +227,27 @@ limn_status limn_resample(const limn_picture *picture, const limn_resampling *ho
     }
     return LIMN_OK;
 }
+
+bool limn_picture_is_flat(const limn_picture *picture, const limn_part *part)
+{
+    const limn_picture_info *info = &picture->info;
+    size_t channels = (size_t)info->channels;
+
+    for (size_t c = 0; c < channels; c++) {
+        float least = INFINITY, most = -INFINITY;
+
+        for (int y = part->y; y < part->y + part->height; y++) {
+            for (int x = part->x; x < part->x + part->width; x++) {
+                size_t i = ((size_t)y * (size_t)info->width + (size_t)x) * channels + c;
+                float v = info->type == LIMN_U8    ? (float)((uint8_t *)picture->pixels)[i] / 255
+                          : info->type == LIMN_U16 ? (float)((uint16_t *)picture->pixels)[i] / 65535
+                                                   : ((float *)picture->pixels)[i];
+
+                least = v < least ? v : least;
+                most = v > most ? v : most;
+            }
+            if (most - least > 2.001f / 255) return false; /* nearly always within a row or two */
+        }
+    }
+    return true;
+}

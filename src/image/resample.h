@@ -24,6 +24,9 @@ typedef struct limn_part {
     int x, y, width, height;
 } limn_part;
 
+/* One colour all over, up to two 8-bit steps of noise?  The part must lie inside the picture. */
+bool limn_picture_is_flat(const limn_picture *picture, const limn_part *part);
+
 /* from -> scaled to width x height -> window cut out -> flipped left to right. */
 typedef struct limn_resampling {
     limn_part from;    /* of the source; width 0 means all of it (half of an A|B file otherwise) */

@@ -229,7 +229,7 @@ static limn_status recall(gate *g, const limn_gate_seen *seen, int i, bool *know
     return LIMN_OK;
 }
 
-static limn_status look_at_next(gate *g, limn_error *error)
+static limn_status look_at_next(gate *g, const limn_gate_watch *watch, limn_error *error)
 {
     limn_gate_seen *seen = &g->waiting[g->waiting_count].seen;
     bool *to_judge = g->waiting[g->waiting_count].judge;
@@ -241,6 +241,8 @@ static limn_status look_at_next(gate *g, limn_error *error)
     for (int i = 0; i < seen->task->count; i++) {
         bool known;
 
+        if (watch->decoded && seen->picture.pixels)
+            watch->decoded(watch->context, seen->task->items[i], &seen->picture, seen->parts[i]);
         LIMN_TRY(recall(g, seen, i, &known, error));
         to_judge[i] = !known;
         unknown += !known;
@@ -265,7 +267,7 @@ static limn_status look_at_all(gate *g, int workers, const limn_gate_watch *watc
                                   workers, error));
     status = LIMN_OK;
     for (size_t i = 0; i < g->task_count && !status; i++) {
-        status = look_at_next(g, error);
+        status = look_at_next(g, watch, error);
         done += (size_t)g->tasks[i].count;
         if (!status && watch->progress && !watch->progress(watch->context, done, g->total))
             status = limn_fail(error, LIMN_STOPPED, "stopped while the screen looked at pictures");

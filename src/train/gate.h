@@ -15,7 +15,7 @@
 #include "screen/screen.h"
 #include "train/history.h"
 
-/* Both may be NULL; they are called by the thread that called limn_gate_pass. */
+/* Each may be NULL; they are called by the thread that called limn_gate_pass. */
 typedef struct limn_gate_watch {
     void *context;
     /* How far it is; false stops with LIMN_STOPPED. */
@@ -24,6 +24,9 @@ typedef struct limn_gate_watch {
      * two, the one with the higher score).  whole: all of the set goes. */
     limn_status (*refused)(void *context, const limn_data_item *item, float score, bool whole,
                            limn_error *error);
+    /* Of each file that was decoded, and each part of it that is meant. */
+    void (*decoded)(void *context, const limn_data_item *item, const limn_picture *picture,
+                    limn_part part);
 } limn_gate_watch;
 
 typedef struct limn_gate_count {

@@ -32,6 +32,8 @@ static const char tables[] =
     "CREATE TABLE IF NOT EXISTS samples (epoch INTEGER PRIMARY KEY, path TEXT);"
     "CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY, step INTEGER, epoch INTEGER,"
     " time TEXT, kind TEXT, sentence TEXT);"
+    "CREATE TABLE IF NOT EXISTS alarms (number INTEGER PRIMARY KEY, step INTEGER, epoch INTEGER,"
+    " kind TEXT, subject TEXT, change TEXT, value REAL, threshold REAL, sentence TEXT);"
     "CREATE TABLE IF NOT EXISTS screened (digest TEXT PRIMARY KEY, score REAL, refused INTEGER)"
     " WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS steps_of_epoch ON steps (epoch);";
@@ -48,6 +50,8 @@ static const char tables[] =
     X(SCORE, "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?)")                                  \
     X(SAMPLE, "INSERT OR REPLACE INTO samples VALUES (?, ?)")                                      \
     X(EVENT, "INSERT INTO events (step, epoch, time, kind, sentence) VALUES (?, ?, ?, ?, ?)")      \
+    X(ALARM, "INSERT INTO alarms (step, epoch, kind, subject, change, value, threshold, sentence)" \
+             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)")                                                   \
     X(SCREEN, "INSERT OR REPLACE INTO screened VALUES (?, ?, ?)")                                  \
     X(SCREENED, "SELECT score, refused FROM screened WHERE digest = ?")                            \
     X(MEAN, "SELECT avg(value) FROM losses JOIN steps USING (step) WHERE epoch = ? AND name = ?")  \
@@ -272,6 +276,16 @@ limn_status limn_history_event(limn_history *h, uint64_t step, uint64_t epoch, c
     if (gmtime_r(&seconds, &parts)) strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
     LIMN_TRY(begin(h, error));
     LIMN_TRY(run(h, EVENT, error, "iittt", I(step), I(epoch), text, kind, sentence));
+    return wrote(h, error);
+}
+
+limn_status limn_history_alarm(limn_history *h, uint64_t step, uint64_t epoch, const char *kind,
+                               const char *subject, const char *change, double value,
+                               double threshold, const char *sentence, limn_error *error)
+{
+    LIMN_TRY(begin(h, error));
+    LIMN_TRY(run(h, ALARM, error, "iitttddt", I(step), I(epoch), kind, subject, change, value,
+                 threshold, sentence));
     return wrote(h, error);
 }
 

@@ -10,6 +10,8 @@
  *   scores   (epoch, part, name, value)  part: val, train; loss: means of the epoch
  *   samples  (epoch, path)               sheets, as paths inside the folder
  *   events   (number, step, epoch, time, kind, sentence)
+ *   alarms   (number, step, epoch, kind, subject, change, value, threshold, sentence)
+ *                                        change: raised, worse, cleared (train/health.h)
  *   screened (digest, score, refused)    pictures that the screen has seen
  *
  * Write-ahead logging without a flush for each transaction: a killed process loses nothing that was
@@ -30,7 +32,7 @@ void limn_history_close(limn_history **history);
 limn_status limn_history_flush(limn_history *history, limn_error *error);
 
 /* Forgets everything that came after `step` steps and `epoch` whole epochs: it will be done again.
- * Events are kept. */
+ * Events and alarms are kept. */
 limn_status limn_history_trim(limn_history *history, uint64_t step, uint64_t epoch,
                               limn_error *error);
 
@@ -51,6 +53,12 @@ limn_status limn_history_sample(limn_history *history, uint64_t epoch, const cha
                                 limn_error *error);
 limn_status limn_history_event(limn_history *history, uint64_t step, uint64_t epoch,
                                const char *kind, const char *sentence, limn_error *error);
+
+/* value and threshold may be NaN: there is none. */
+limn_status limn_history_alarm(limn_history *history, uint64_t step, uint64_t epoch,
+                               const char *kind, const char *subject, const char *change,
+                               double value, double threshold, const char *sentence,
+                               limn_error *error);
 
 /* What the screen said of a picture's content; false when it has not seen it. */
 limn_status limn_history_screened(limn_history *history, const char *digest, double *score,
