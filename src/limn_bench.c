@@ -81,12 +81,13 @@ static limn_status describe(bench *b, const limn_bench_settings *s, limn_error *
     const limn_recipe *recipe = limn_recipe_find(s->what);
     bool infer = !strcmp(s->what, "infer");
     limn_recipe_settings r;
+    char names[200];
 
     if (!recipe && !infer)
         return limn_fail(error, LIMN_SETTING,
-                         "there is nothing called \"%s\" to measure; there are "
-                         "pix2pix, cycle_gan, cut (training steps) and infer",
-                         s->what);
+                         "there is nothing called \"%s\" to measure; there are infer and the "
+                         "steps of %s",
+                         s->what, limn_recipe_names(names, sizeof names));
     LIMN_TRY(limn_graph_open(&b->graph, !infer, error));
     if (infer) {
         limn_value x = limn_input(
@@ -94,7 +95,7 @@ static limn_status describe(bench *b, const limn_bench_settings *s, limn_error *
 
         limn_report(b->graph, "output", apply_net(b->graph, s, x));
     } else {
-        r = *recipe->defaults;
+        r = limn_recipe_defaults(recipe);
         if (s->net) r.generator.net = s->net;
         r.generator.filters = s->ngf;
         r.critic.filters = s->ndf;

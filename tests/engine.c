@@ -10,31 +10,33 @@
 #include <stdio.h>
 #include <string.h>
 
+bool engine_term(const limn_recipe *recipe, limn_recipe_settings *s, const char *name,
+                 const char *value)
+{
+    limn_error error = { 0 };
+
+    return recipe->rows && limn_setting_find(recipe->rows, name) &&
+           !limn_setting_set(recipe->rows, &s->terms, name, value, &error);
+}
+
 limn_recipe_settings engine_small(const limn_recipe *recipe, int filters)
 {
-    limn_recipe_settings s = *recipe->defaults;
+    limn_recipe_settings s = limn_recipe_defaults(recipe);
 
     s.generator.filters = s.critic.filters = filters;
     s.height = 32;
     s.width = 64;
-    if (!strcmp(recipe->name, "pix2pix")) {
+    if (engine_is_unet(recipe)) {
         s.generator.net = "unet_64"; /* the smallest with dropout */
         s.height = 64;
-    } else if (!strcmp(recipe->name, "cycle_gan")) {
-        s.generator.net = "resnet_2blocks";
-        s.critic.net = "n_layers";
-        s.critic.layers = 2;
-        s.pool_size = 2;
     } else {
-        static const int layers[] = { 0, 4, 8, 12, 13 };
-
         s.generator.net = "resnet_2blocks";
-        s.critic.net = "pixel";
-        memcpy(s.nce_layers, layers, sizeof layers);
-        s.nce_layer_count = 5;
-        s.netF_nc = 16;
-        s.num_patches = 20;
+        s.critic.net = engine_term(recipe, &s, "nce-layers", "0,4,8,12,13") ? "pixel" : "n_layers";
+        s.critic.layers = 2;
     }
+    engine_term(recipe, &s, "pool-size", "2");
+    engine_term(recipe, &s, "netF-nc", "16");
+    engine_term(recipe, &s, "num-patches", "20");
     return s;
 }
 

@@ -9,15 +9,24 @@
 #include "net/plan.h"
 #include "recipe/recipe.h"
 
+#include <string.h>
+
 typedef struct engine {
     limn_graph *graph;
     limn_weights *weights;
     limn_plan *plan;
 } engine;
 
-/* A recipe that runs in milliseconds.  pix2pix: unet_64 and basic, 64 x 64 pixels.  cycle_gan:
- * resnet_2blocks and n_layers; cut: resnet_2blocks, blur-pooled, and pixel; 32 x 64.  Batch 1. */
+/* A recipe that runs in milliseconds.  With a U-Net: unet_64 and basic, 64 x 64 pixels.  With a
+ * ResNet: resnet_2blocks and n_layers, or pixel where features are compared; 32 x 64.  Batch 1. */
 limn_recipe_settings engine_small(const limn_recipe *recipe, int filters);
+/* Sets what only this recipe has; false when it has no such setting. */
+bool engine_term(const limn_recipe *recipe, limn_recipe_settings *settings, const char *name,
+                 const char *value);
+static inline bool engine_is_unet(const limn_recipe *recipe)
+{
+    return !strncmp(recipe->defaults->generator.net, "unet", 4);
+}
 
 /* Graph of one training step, weights drawn by the seed (0: left zero), plan.  Everything is closed
  * again on failure. */

@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "numbers.h"
 #include "numbers_misread.h"
+#include "terms.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -46,10 +47,9 @@ typedef struct steps {
     outcome base, changed[SPREADS];
 } steps;
 
-static void read_settings(numbers *n, limn_recipe_settings *s)
+static void read_settings(numbers *n, const limn_recipe *recipe, limn_recipe_settings *s)
 {
     const char *mode = numbers_text(n, "gan_mode", "");
-    json_t *layers;
 
     s->generator.net = numbers_text(n, "netG", "");
     s->critic.net = numbers_text(n, "netD", "");
@@ -63,24 +63,8 @@ static void read_settings(numbers *n, limn_recipe_settings *s)
         numbers_fail(n, "gan_mode %s is not understood", mode);
     s->batch = (int)numbers_number(n, "batch_size", 1);
     s->adam.beta1 = (float)numbers_number(n, "beta1", 0.5);
-    s->lambda_L1 = (float)numbers_number(n, "lambda_L1", s->lambda_L1);
-    s->lambda_A = (float)numbers_number(n, "lambda_A", s->lambda_A);
-    s->lambda_B = (float)numbers_number(n, "lambda_B", s->lambda_B);
-    s->lambda_identity = (float)numbers_number(n, "lambda_identity", s->lambda_identity);
-    s->lambda_NCE = (float)numbers_number(n, "lambda_NCE", s->lambda_NCE);
-    s->nce_T = (float)numbers_number(n, "nce_T", s->nce_T);
-    s->nce_idt = numbers_flag(n, "nce_idt", s->nce_idt);
-    s->netF_nc = (int)numbers_number(n, "netF_nc", s->netF_nc);
-    s->num_patches = (int)numbers_number(n, "num_patches", s->num_patches);
-    s->pool_size = 0;
-    if (numbers_number(n, "pool_size", 0) != 0)
-        numbers_fail(n, "a pool_size other than 0 is not understood");
-    if ((layers = numbers_take(n, "nce_layers"))) {
-        s->nce_layer_count = (int)json_array_size(layers);
-        for (int i = 0; i < s->nce_layer_count && i < LIMN_NCE_LAYERS_MAX; i++)
-            s->nce_layers[i] = (int)json_integer_value(json_array_get(layers, (size_t)i));
-        json_decref(layers);
-    }
+    if (!terms_from(recipe, s, n->args))
+        numbers_fail(n, "args: a value of the recipe's own is out of range");
 }
 
 static bool read_file(steps *s)
@@ -98,8 +82,8 @@ static bool read_file(steps *s)
         return false;
     }
     if (!s->pictures[0] || !s->pictures[1] || !s->losses) return false;
-    s->settings = *s->recipe->defaults;
-    read_settings(n, &s->settings);
+    s->settings = limn_recipe_defaults(s->recipe);
+    read_settings(n, s->recipe, &s->settings);
     s->settings.generator.input_nc = s->shapes[0].c;
     s->settings.generator.output_nc = s->shapes[1].c;
     s->settings.height = s->shapes[0].h;
@@ -156,7 +140,7 @@ static limn_status feed(steps *s, int step, limn_error *error)
                                 s->pictures[side] + (size_t)(step * s->settings.batch) * one,
                                 error));
     }
-    for (int layer = 0; s->ids && layer < s->settings.nce_layer_count; layer++) {
+    for (int layer = 0; s->ids && layer < s->shape_ids.c; layer++) {
         char name[32];
 
         snprintf(name, sizeof name, "patch_ids_%d", layer);

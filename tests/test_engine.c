@@ -65,8 +65,8 @@ static void check_seed(const limn_recipe *recipe, limn_compute compute, bool dro
                  limn_compute_name(compute), dropout ? " with dropout" : "",
                  row_distance(&first, &again));
     other = train(recipe, &settings, compute, 2);
-    /* Chance is in dropout alone, and in CycleGAN's pool of pictures. */
-    if (dropout || strcmp(recipe->name, "cycle_gan"))
+    /* Chance is in dropout alone, in CycleGAN's pool of pictures and in FastCUT's mirrors. */
+    if (dropout || (strcmp(recipe->name, "cycle_gan") && strcmp(recipe->name, "fastcut")))
         assert_int_equal(row_same_bits(&first, &other), !dropout);
     row_free(&first);
     row_free(&again);

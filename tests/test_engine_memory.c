@@ -109,7 +109,7 @@ static void refuse_in(limn_compute compute)
 
         w.settings.width = 32;
         w.settings.height = 32;
-        if (!strcmp(w.recipe->name, "pix2pix")) w.settings.generator.net = "unet_32";
+        if (engine_is_unet(w.recipe)) w.settings.generator.net = "unet_32";
         w.settings.critic.net = "pixel";
         refuse_everywhere(&w);
     }

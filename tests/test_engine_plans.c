@@ -100,7 +100,7 @@ static limn_plan_settings variant(limn_compute compute, int i)
 static limn_recipe_settings tiny(const limn_recipe *recipe, int filter, int batch, limn_norm norm)
 {
     limn_recipe_settings s = engine_small(recipe, filter);
-    bool unet = !strcmp(recipe->name, "pix2pix");
+    bool unet = engine_is_unet(recipe);
 
     if (unet) s.generator.net = "unet_32";
     s.height = unet ? 32 : 16;
@@ -371,7 +371,7 @@ static void check_facts(engine *e, const char *what, int w, limn_compute compute
 static void check_training(const char *net, int w, limn_compute compute)
 {
     const limn_recipe *recipe = limn_recipe_find("pix2pix");
-    limn_recipe_settings s = *recipe->defaults;
+    limn_recipe_settings s = limn_recipe_defaults(recipe);
     limn_plan_settings plan = { .compute = compute };
     limn_error error = { 0 };
     engine e;

@@ -43,7 +43,7 @@ static void work(void *context)
     engine e;
 
     settings.height = settings.width = 32;
-    if (!strcmp(j->recipe->name, "pix2pix")) settings.generator.net = "unet_32";
+    if (engine_is_unet(j->recipe)) settings.generator.net = "unet_32";
     if (engine_open(&e, j->recipe, &settings, &plan, 1, &j->error)) return;
     train(j, &e);
     engine_close(&e);

@@ -20,6 +20,7 @@
 #include "numbers_misread.h"
 #include "recipe/recipe.h"
 #include "tensor/safetensors.h"
+#include "terms.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -83,10 +84,9 @@ static void read_settings(first *f)
 {
     limn_recipe_settings *s = &f->settings;
     const limn_saved_tensor *a = limn_safetensors_find(f->saved, "real_A");
-    const json_t *layers = json_object_get(f->args, "nce_layers");
 
     assert_non_null(f->recipe = limn_recipe_find(text(f, "model")));
-    *s = *f->recipe->defaults;
+    *s = limn_recipe_defaults(f->recipe);
     s->generator.net = text(f, "netG");
     s->critic.net = text(f, "netD");
     s->generator.filters = (int)number(f, "ngf", 0);
@@ -98,16 +98,7 @@ static void read_settings(first *f)
     s->gan_mode = strcmp(text(f, "gan_mode"), "vanilla") ? LIMN_GAN_LSGAN : LIMN_GAN_VANILLA;
     s->batch = (int)number(f, "batch_size", 1);
     s->adam.beta1 = number(f, "beta1", 0.5f);
-    s->lambda_L1 = number(f, "lambda_L1", s->lambda_L1);
-    s->lambda_A = number(f, "lambda_A", s->lambda_A);
-    s->lambda_B = number(f, "lambda_B", s->lambda_B);
-    s->lambda_identity = number(f, "lambda_identity", s->lambda_identity);
-    s->pool_size = (int)number(f, "pool_size", 0);
-    s->netF_nc = (int)number(f, "netF_nc", (float)s->netF_nc);
-    s->num_patches = (int)number(f, "num_patches", (float)s->num_patches);
-    s->nce_layer_count = layers ? (int)json_array_size(layers) : 0;
-    for (int i = 0; i < s->nce_layer_count; i++)
-        s->nce_layers[i] = (int)json_integer_value(json_array_get(layers, (size_t)i));
+    assert_true(terms_from(f->recipe, s, f->args));
     s->height = (int)a->size[2];
     s->width = (int)a->size[3];
 }
@@ -168,14 +159,15 @@ static void run_one_step(first *f)
         fine(limn_plan_feed(f->plan, limn_input_find(f->graph, names[i]), values, &error), &error);
         limn_block_free(values);
     }
-    if (f->settings.nce_layer_count) { /* recorded as [step][layer][patch] */
+    if (limn_input_find(f->graph, "patch_ids_0") >= 0) { /* recorded as [step][layer][patch] */
         values = floats(f->saved, "patch_ids", &count);
-        for (int i = 0; i < f->settings.nce_layer_count; i++) {
+        for (int i = 0;; i++) {
+            limn_value ids;
             char name[32];
 
             snprintf(name, sizeof name, "patch_ids_%d", i);
-            fine(limn_plan_feed(f->plan, limn_input_find(f->graph, name),
-                                values + i * f->settings.num_patches, &error),
+            if ((ids = limn_input_find(f->graph, name)) < 0) break;
+            fine(limn_plan_feed(f->plan, ids, values + i * limn_shape_of(f->graph, ids).c, &error),
                  &error);
         }
         limn_block_free(values);

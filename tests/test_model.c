@@ -161,7 +161,7 @@ static void test_checkpoint_comes_back(void **state)
                                       .count = 6,
                                       .data = pool };
     const limn_recipe *recipe = limn_recipe_find("pix2pix");
-    limn_recipe_settings settings = *recipe->defaults;
+    limn_recipe_settings settings = limn_recipe_defaults(recipe);
     limn_model_card card = { .checkpoint = true, .recipe = "pix2pix", .network_count = 2 };
     limn_weights *weights[2];
     limn_model *model;

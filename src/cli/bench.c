@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-const char limn_cli_bench_usage[] = "pix2pix|cycle_gan|cut|infer [SETTINGS]";
+const char limn_cli_bench_usage[] = "RECIPE|infer [SETTINGS]";
 
 typedef struct own {
     bool json, profile;

@@ -15,6 +15,22 @@
 #include <math.h>
 #include <string.h>
 
+#define AT(field) offsetof(limn_derivation, field)
+const limn_setting limn_derivation_rows[] = {
+    { "derive", LIMN_SETTING_CHOICE, AT(kind), 0, 0, LIMN_DERIVE_CHOICES, NULL,
+      "make the input from the target, from a folder of plain pictures" },
+    { "edge-sigma", LIMN_SETTING_FLOAT, AT(edge_sigma), 0.1, 20, NULL, NULL,
+      "derive edges: smoothing before" },
+    { "edge-low", LIMN_SETTING_FLOAT, AT(edge_low), 0, 1, NULL, NULL,
+      "derive edges: goes on above" },
+    { "edge-high", LIMN_SETTING_FLOAT, AT(edge_high), 0, 1, NULL, NULL,
+      "derive edges: begins above" },
+    { "blur-sigma", LIMN_SETTING_FLOAT, AT(blur_sigma), 0.1, 100, NULL, NULL,
+      "derive blur: sigma" },
+    { "downscale", LIMN_SETTING_INT, AT(downscale), 2, 64, NULL, NULL, "derive downscale: factor" },
+    { .name = NULL },
+};
+
 static const float TAN_22_5 = 0.41421356f;
 
 typedef struct field {

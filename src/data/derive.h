@@ -11,6 +11,7 @@
 #define LIMN_DATA_DERIVE_H
 
 #include "base/memory.h"
+#include "base/settings.h"
 
 #define LIMN_DERIVE_CHOICES "none|edges|grey|blur|downscale"
 typedef enum limn_derive_kind {
@@ -35,6 +36,9 @@ typedef struct limn_derivation {
     {                                                                                              \
         .edge_sigma = 1.4, .edge_low = 0.05, .edge_high = 0.12, .blur_sigma = 2, .downscale = 4    \
     }
+
+/* The rows of that struct: derive, edge-sigma, ... */
+extern const limn_setting limn_derivation_rows[];
 
 /* a: (a_channels, height, width) from b: (b_channels, height, width), both in [-1, 1].  edges and
  * grey are one channel, repeated; blur and downscale keep channels, so a_channels must be

@@ -15,7 +15,7 @@
     X(leaky) X(relu) X(relu6) X(tanh) X(sigmoid) X(softmax)                                        \
     X(dropout) X(concat) X(add) X(scale)                                                           \
     X(pad) X(resize) X(blur_down) X(blur_up) X(avgpool) X(global_avgpool)                          \
-    X(gather) X(stop) X(pool) X(constant)                                                                  \
+    X(gather) X(flip) X(stop) X(pool) X(constant)                                                  \
     X(l1) X(gan) X(patchnce)                                                                       \
     X(adam)
 /* clang-format on */

@@ -2,8 +2,21 @@
  *
  * pix2pix (Isola et al. 2017): from pairs.  A conditional critic, which sees the input beside the
  * picture, then the generator against the updated critic; equations 1 to 4, with the critic's
- * objective halved as in section 3.3. */
+ * objective halved as in section 3.3.
+ *
+ * Colorization is the same step on other pictures: what goes in is the lightness of a photo, what
+ * comes out its colour (L and ab of CIE Lab), so any folder of colour pictures is one of pairs. */
 #include "recipe/recipe.h"
+
+typedef struct terms {
+    double lambda_L1;
+} terms;
+static const terms default_terms = { .lambda_L1 = 100 };
+static const limn_setting rows[] = {
+    { "lambda-L1", LIMN_SETTING_FLOAT, offsetof(terms, lambda_L1), 0, 1e6, NULL, NULL,
+      "weight of the L1 term" },
+    { .name = NULL },
+};
 
 static const limn_recipe_settings defaults = {
     .generator = { .net = "unet_256",
@@ -19,11 +32,11 @@ static const limn_recipe_settings defaults = {
     .width = 256,
     .gan_mode = LIMN_GAN_VANILLA,
     .adam = { .beta1 = 0.5f, .beta2 = 0.999f, .eps = 1e-8f, .rate = 1 },
-    .lambda_L1 = 100,
 };
 
 static void step(limn_graph *g, const limn_recipe_settings *s)
 {
+    const terms *t = limn_recipe_terms(s);
     limn_network G = s->generator, D = s->critic;
     limn_value a, b, fake, d_fake, d_real, g_gan, g_l1;
 
@@ -42,7 +55,7 @@ static void step(limn_graph *g, const limn_recipe_settings *s)
 
     g_gan = limn_gan_loss(g, s->gan_mode, limn_apply(g, "D", &D, limn_concat(g, a, fake), NULL),
                           LIMN_REAL, LIMN_FOR_GENERATOR);
-    g_l1 = limn_scale(g, limn_l1(g, fake, b), s->lambda_L1);
+    g_l1 = limn_scale(g, limn_l1(g, fake, b), t->lambda_L1);
     limn_update(g, "G", limn_sum(g, g_gan, g_l1), &s->adam);
 
     limn_report(g, "G_GAN", g_gan);
@@ -58,5 +71,37 @@ const limn_recipe limn_recipe_pix2pix = {
     .networks = "G D",
     .generators = "G",
     .defaults = &defaults,
+    .rows = rows,
+    .terms = &default_terms,
+    .terms_bytes = sizeof default_terms,
+    .step = step,
+};
+
+static const limn_recipe_settings of_lightness = {
+    .generator = { .net = "unet_256",
+                   .input_nc = 1,
+                   .output_nc = 2,
+                   .filters = 64,
+                   .norm = LIMN_NORM_BATCH,
+                   .dropout = true,
+                   .picture_statistics = true },
+    .critic = { .net = "basic", .filters = 64, .layers = 3, .norm = LIMN_NORM_BATCH },
+    .batch = 1,
+    .height = 256,
+    .width = 256,
+    .gan_mode = LIMN_GAN_VANILLA,
+    .adam = { .beta1 = 0.5f, .beta2 = 0.999f, .eps = 1e-8f, .rate = 1 },
+};
+
+const limn_recipe limn_recipe_colorization = {
+    .name = "colorization",
+    .does = "from any colour pictures: grey into colour",
+    .networks = "G D",
+    .generators = "G",
+    .colorizes = true,
+    .defaults = &of_lightness,
+    .rows = rows,
+    .terms = &default_terms,
+    .terms_bytes = sizeof default_terms,
     .step = step,
 };

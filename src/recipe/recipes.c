@@ -2,9 +2,11 @@
  *
  * The list of recipes: the one place to touch when adding a file to recipe/. */
 #include "recipe/recipe.h"
+
+#include <stdio.h>
 #include <string.h>
 
-#define RECIPES(X) X(pix2pix) X(cycle_gan) X(cut)
+#define RECIPES(X) X(pix2pix) X(colorization) X(cycle_gan) X(cut) X(fastcut)
 
 #define X(name) extern const limn_recipe limn_recipe_##name;
 RECIPES(X)
@@ -22,4 +24,23 @@ const limn_recipe *limn_recipe_find(const char *name)
     for (int i = 0; limn_recipes[i]; i++)
         if (!strcmp(limn_recipes[i]->name, name)) return limn_recipes[i];
     return NULL;
+}
+
+const char *limn_recipe_names(char *text, size_t size)
+{
+    size_t used = 0;
+
+    text[0] = 0;
+    for (int i = 0; limn_recipes[i] && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "",
+                                 limn_recipes[i]->name);
+    return text;
+}
+
+limn_recipe_settings limn_recipe_defaults(const limn_recipe *recipe)
+{
+    limn_recipe_settings settings = *recipe->defaults;
+
+    if (recipe->terms) memcpy(&settings.terms, recipe->terms, recipe->terms_bytes);
+    return settings;
 }

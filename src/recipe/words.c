@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 extern const limn_op limn_op_concat, limn_op_stop, limn_op_add, limn_op_scale, limn_op_l1,
-    limn_op_gan, limn_op_gather, limn_op_patchnce, limn_op_pool;
+    limn_op_flip, limn_op_gan, limn_op_gather, limn_op_patchnce, limn_op_pool;
 
 static limn_value two(limn_graph *g, const limn_op *op, limn_value first, limn_value second,
                       limn_args args)
@@ -41,14 +41,21 @@ limn_value limn_pool(limn_graph *g, const char *name, limn_value x, int capacity
     return limn_node(g, &limn_op_pool, name, &args, inputs, 3);
 }
 
+limn_value limn_flip(limn_graph *g, limn_value x, uint32_t draw)
+{
+    limn_args args = { .stream = draw, .probability = 0.5f };
+
+    return limn_node(g, &limn_op_flip, NULL, &args, &x, 1);
+}
+
 limn_value limn_sum(limn_graph *g, limn_value first, limn_value second)
 {
     return two(g, &limn_op_add, first, second, (limn_args){ 0 });
 }
 
-limn_value limn_scale(limn_graph *g, limn_value x, float factor)
+limn_value limn_scale(limn_graph *g, limn_value x, double factor)
 {
-    return limn_node(g, &limn_op_scale, NULL, &(limn_args){ .factor = factor }, &x, 1);
+    return limn_node(g, &limn_op_scale, NULL, &(limn_args){ .factor = (float)factor }, &x, 1);
 }
 
 limn_value limn_l1(limn_graph *g, limn_value a, limn_value b)
@@ -70,8 +77,8 @@ limn_value limn_gather(limn_graph *g, limn_value map, limn_value positions)
 }
 
 limn_value limn_patch_nce(limn_graph *g, limn_value query, limn_value key, int pictures,
-                          float temperature)
+                          double temperature)
 {
     return two(g, &limn_op_patchnce, query, key,
-               (limn_args){ .pictures = pictures, .temperature = temperature });
+               (limn_args){ .pictures = pictures, .temperature = (float)temperature });
 }

@@ -22,13 +22,23 @@ typedef enum limn_lr_policy {
     LIMN_LR_PLATEAU,
 } limn_lr_policy;
 
+/* A setting that a recipe brings along: whatever kind its row has. */
+enum { LIMN_TRAIN_TERMS_MAX = 32 };
+typedef union limn_train_term {
+    double number;
+    int64_t large;
+    int whole;
+    bool flag;
+    const char *text;
+} limn_train_term;
+
 typedef struct limn_train_settings {
     const char *dataroot, *name, *out, *checkpoints_dir, *model, *init;
-    const char *netG, *netD, *nce_layers, *sign_cert, *sign_key;
+    const char *netG, *netD, *sign_cert, *sign_key;
     int direction; /* 0 AtoB, 1 BtoA */
-    int input_nc, output_nc, ngf, ndf, n_layers_D, norm, gan_mode, netF_nc, num_patches, pool_size;
-    bool dropout, antialias, antialias_up, nce_idt;
-    double lambda_L1, lambda_A, lambda_B, lambda_identity, lambda_NCE, nce_T;
+    int input_nc, output_nc, ngf, ndf, n_layers_D, norm, gan_mode;
+    bool dropout, antialias, antialias_up;
+    limn_train_term terms[LIMN_TRAIN_TERMS_MAX]; /* of all recipes, one a name */
     limn_preparation preparation;
     limn_derivation derivation;
     limn_hints hints;
@@ -51,9 +61,10 @@ limn_train_settings limn_train_defaults(const limn_recipe *recipe);
 limn_status limn_train_check(const limn_train_settings *settings, const limn_recipe *recipe,
                              limn_error *error);
 /* The recipe's own settings; height and width are the crop's. */
-limn_status limn_train_recipe_settings(limn_recipe_settings *out,
-                                       const limn_train_settings *settings,
-                                       const limn_recipe *recipe, limn_error *error);
+void limn_train_recipe_settings(limn_recipe_settings *out, const limn_train_settings *settings,
+                                const limn_recipe *recipe);
+/* Whether all pictures of a training have the crop's size. */
+bool limn_train_crops(const limn_train_settings *settings);
 /* For training, or (validation) in order, middle crops, one picture a batch. */
 limn_loader_settings limn_train_loader_settings(const limn_train_settings *settings,
                                                 bool validation);

@@ -8,6 +8,7 @@
 static limn_status begin(limn_training *t, const char *model, const char *resume, limn_error *error)
 {
     const char *names[16];
+    char list[200];
     size_t count = 0;
     const char *path;
 
@@ -26,9 +27,8 @@ static limn_status begin(limn_training *t, const char *model, const char *resume
         if (path)
             return limn_fail(error, LIMN_SETTING,
                              "there is no recipe \"%s\"; did you mean --model %s?", model, path);
-        return limn_fail(error, LIMN_SETTING,
-                         "there is no recipe \"%s\"; --model is one of pix2pix, cycle_gan, cut",
-                         model);
+        return limn_fail(error, LIMN_SETTING, "there is no recipe \"%s\"; --model is one of %s",
+                         model, limn_recipe_names(list, sizeof list));
     }
     t->settings = limn_train_defaults(t->recipe);
     return LIMN_OK;

@@ -129,9 +129,9 @@ static limn_data_query query_of(const limn_training *t, limn_phase phase)
         .root = t->settings.dataroot,
         .phase = phase,
         .max_size = phase == LIMN_PHASE_TRAIN ? t->settings.max_dataset_size : 0,
-        .pairing = t->settings.derivation.kind != LIMN_DERIVE_NONE ? LIMN_PLAIN
-                   : t->recipe->unpaired                           ? LIMN_UNPAIRED
-                                                                   : LIMN_PAIRED,
+        .pairing = t->settings.derivation.kind || t->recipe->colorizes ? LIMN_PLAIN
+                   : t->recipe->unpaired                               ? LIMN_UNPAIRED
+                                                                       : LIMN_PAIRED,
     };
 }
 

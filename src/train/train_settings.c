@@ -3,13 +3,16 @@
  * The settings of a training as rows: names and defaults are those that people know from
  * pytorch-CycleGAN-and-pix2pix and CUT, older spellings are aliases.
  *
+ * The table is put together once: the rows below, behind gan-mode those of all recipes, behind flip
+ * those of derived inputs.  A recipe's rows lie in a struct that its file alone knows; here each
+ * name has a slot, from which the recipe's struct is filled when a training is opened.
+ *
  * What the recipe decides (norm, dropout, weights of the terms ...) is filled in from its own
  * defaults before anything that the user gives, so a row always holds what will be used.  Tried and
  * dropped: a value "auto" for each of them, which the run record would then have to explain. */
 #include "train/train.h"
 
-#include <math.h>
-#include <stdlib.h>
+#include <pthread.h>
 #include <string.h>
 
 #define AT(field) offsetof(limn_train_settings, field)
@@ -20,13 +23,13 @@
 #define FLAG LIMN_SETTING_FLAG
 #define CHOICE LIMN_SETTING_CHOICE
 
-static const limn_setting rows[] = {
+static const limn_setting plain_rows[] = {
     { "dataroot", TEXT, AT(dataroot), 0, 0, NULL, "data", "folder with the pictures" },
     { "name", TEXT, AT(name), 0, 0, NULL, NULL,
       "name of the run, a folder in checkpoints-dir; none: that of the data folder" },
     { "out", TEXT, AT(out), 0, 0, NULL, "run", "folder of the run; none: checkpoints-dir/name" },
     { "checkpoints-dir", TEXT, AT(checkpoints_dir), 0, 0, NULL, NULL, "folder of all runs" },
-    { "model", TEXT, AT(model), 0, 0, NULL, "recipe", "recipe: pix2pix, cycle_gan, cut" },
+    { "model", TEXT, AT(model), 0, 0, NULL, "recipe", NULL }, /* help: the names of all */
     { "direction", CHOICE, AT(direction), 0, 0, "AtoB|BtoA", "which_direction",
       "what becomes what" },
     { "init", TEXT, AT(init), 0, 0, NULL, "pretrained_name",
@@ -46,20 +49,6 @@ static const limn_setting rows[] = {
     { "output-nc", INT, AT(output_nc), 1, 64, NULL, NULL, "channels of the output" },
     { "gan-mode", CHOICE, AT(gan_mode), 0, 0, "vanilla|lsgan|hinge|nonsaturating", NULL,
       "adversarial loss" },
-    { "lambda-L1", FLOAT, AT(lambda_L1), 0, 1e6, NULL, NULL, "weight of the L1 term" },
-    { "lambda-A", FLOAT, AT(lambda_A), 0, 1e6, NULL, NULL, "weight of the cycle A to B to A" },
-    { "lambda-B", FLOAT, AT(lambda_B), 0, 1e6, NULL, NULL, "weight of the cycle B to A to B" },
-    { "lambda-identity", FLOAT, AT(lambda_identity), 0, 1e6, NULL, NULL,
-      "weight of the identity terms, as a factor on lambda-A and lambda-B" },
-    { "lambda-NCE", FLOAT, AT(lambda_NCE), 0, 1e6, NULL, NULL, "weight of the PatchNCE terms" },
-    { "pool-size", INT, AT(pool_size), 0, 10000, NULL, NULL,
-      "pictures of earlier steps that the critics see as well" },
-    { "nce-idt", FLAG, AT(nce_idt), 0, 0, NULL, NULL, "PatchNCE on B as well" },
-    { "nce-T", FLOAT, AT(nce_T), 1e-4, 100, NULL, NULL, "temperature of PatchNCE" },
-    { "nce-layers", TEXT, AT(nce_layers), 0, 0, NULL, NULL,
-      "layers of the generator that PatchNCE compares" },
-    { "netF-nc", INT, AT(netF_nc), 1, 4096, NULL, NULL, "size of PatchNCE's features" },
-    { "num-patches", INT, AT(num_patches), 2, 65536, NULL, NULL, "patches of each layer" },
     { "preprocess", CHOICE, AT(preparation.preprocess), 0, 0, LIMN_PREPROCESS_CHOICES,
       "resize_or_crop", "how pictures are brought to size" },
     { "load-size", INT, AT(preparation.load_size), 1, 16384, NULL, "loadSize",
@@ -68,15 +57,6 @@ static const limn_setting rows[] = {
       "size that is cut out of that and trained on" },
     { "flip", FLAG, AT(preparation.flip), 0, 0, NULL, NULL,
       "turn half of the pictures left to right" },
-    { "derive", CHOICE, AT(derivation.kind), 0, 0, LIMN_DERIVE_CHOICES, NULL,
-      "make the input from the target, from a folder of plain pictures" },
-    { "edge-sigma", FLOAT, AT(derivation.edge_sigma), 0.1, 20, NULL, NULL,
-      "derive edges: smoothing before" },
-    { "edge-low", FLOAT, AT(derivation.edge_low), 0, 1, NULL, NULL, "derive edges: goes on above" },
-    { "edge-high", FLOAT, AT(derivation.edge_high), 0, 1, NULL, NULL,
-      "derive edges: begins above" },
-    { "blur-sigma", FLOAT, AT(derivation.blur_sigma), 0.1, 100, NULL, NULL, "derive blur: sigma" },
-    { "downscale", INT, AT(derivation.downscale), 2, 64, NULL, NULL, "derive downscale: factor" },
     { "hints", INT, AT(hints.most), 0, 1000, NULL, NULL,
       "draw 0 to N touches of the target's colours into the input" },
     { "hints-none", FLOAT, AT(hints.none), 0, 1, NULL, NULL,
@@ -122,22 +102,134 @@ static const limn_setting rows[] = {
     { .name = NULL },
 };
 
+/* ---- The table of all rows ------------------------------------------------------------------- */
+
+enum { DERIVATION_ROWS_MAX = 8 };
+static limn_setting
+    rows[sizeof plain_rows / sizeof *plain_rows + LIMN_TRAIN_TERMS_MAX + DERIVATION_ROWS_MAX];
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static limn_setting *row_named(limn_setting *all, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(all[i].name, name)) return &all[i];
+    return NULL;
+}
+
+/* One row a name; the first recipe that has it says the range and the help. */
+static size_t add_terms(limn_setting *to)
+{
+    size_t count = 0;
+
+    for (int i = 0; limn_recipes[i]; i++)
+        for (const limn_setting *row = limn_recipes[i]->rows; row && row->name; row++) {
+            if (count == LIMN_TRAIN_TERMS_MAX || row_named(to, count, row->name)) continue;
+            to[count] = *row;
+            to[count].offset = AT(terms) + count * sizeof(limn_train_term);
+            count++;
+        }
+    return count;
+}
+
+static void make_rows(void)
+{
+    static char models[160] = "recipe: ";
+    size_t count = 0;
+
+    limn_recipe_names(models + strlen(models), sizeof models - strlen(models));
+    for (const limn_setting *row = plain_rows; row->name; row++) {
+        rows[count++] = *row;
+        if (!row->help) rows[count - 1].help = models;
+        if (!strcmp(row->name, "gan-mode")) count += add_terms(rows + count);
+        if (strcmp(row->name, "flip")) continue;
+        for (const limn_setting *d = limn_derivation_rows; d->name; d++) {
+            rows[count] = *d;
+            rows[count++].offset += AT(derivation);
+        }
+    }
+}
+
 const limn_setting *limn_train_rows(void)
 {
+    pthread_once(&once, make_rows);
     return rows;
+}
+
+/* Whether the list of names, with spaces between them, has this one. */
+static bool lists(const char *names, const char *name)
+{
+    size_t length = strlen(name);
+
+    for (const char *at = names; at && *at; at += strcspn(at, " "), at += strspn(at, " "))
+        if (strcspn(at, " ") == length && !strncmp(at, name, length)) return true;
+    return false;
 }
 
 bool limn_train_is_fixed(const limn_setting *row)
 {
-    static const char *const fixed[] = { "model",    "netG",    "netD",       "n-layers-D",
-                                         "norm",     "dropout", "antialias",  "antialias-up",
-                                         "ngf",      "ndf",     "input-nc",   "output-nc",
-                                         "netF-nc",  "ema",     "nce-layers", "direction",
-                                         "pool-size" };
+    for (int i = 0; limn_recipes[i]; i++)
+        if (lists(limn_recipes[i]->fixed, row->name)) return true;
+    return lists("model netG netD n-layers-D norm dropout antialias antialias-up ngf ndf input-nc "
+                 "output-nc ema direction derive",
+                 row->name);
+}
 
-    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
-        if (!strcmp(row->name, fixed[i])) return true;
-    return false;
+/* ---- The recipe's own ------------------------------------------------------------------------ */
+
+static size_t bytes_of(const limn_setting *row)
+{
+    static const size_t bytes[] = {
+        [LIMN_SETTING_INT] = sizeof(int),      [LIMN_SETTING_LONG] = sizeof(int64_t),
+        [LIMN_SETTING_FLOAT] = sizeof(double), [LIMN_SETTING_TEXT] = sizeof(const char *),
+        [LIMN_SETTING_FLAG] = sizeof(bool),    [LIMN_SETTING_CHOICE] = sizeof(int),
+    };
+
+    return bytes[row->kind];
+}
+
+static const limn_setting *row_of(const limn_recipe *recipe, const char *name)
+{
+    for (const limn_setting *row = recipe->rows; row && row->name; row++)
+        if (!strcmp(row->name, name)) return row;
+    return NULL;
+}
+
+/* The row's slot gets the default of the recipe, or of the first one that has such a setting. */
+static void default_term(limn_train_settings *s, const limn_setting *row, const limn_recipe *recipe)
+{
+    const limn_setting *own = row_of(recipe, row->name);
+
+    for (int i = 0; !own; i++) own = row_of(recipe = limn_recipes[i], row->name);
+    memcpy((char *)s + row->offset, (const char *)recipe->terms + own->offset, bytes_of(own));
+}
+
+static bool is_term(const limn_setting *row)
+{
+    return row->offset >= AT(terms) &&
+           row->offset < AT(terms) + sizeof(limn_train_term) * LIMN_TRAIN_TERMS_MAX;
+}
+
+/* A setting of another recipe's that somebody has changed, and not to "off". */
+static limn_status refuse_foreign(const limn_train_settings *s, const limn_recipe *recipe,
+                                  limn_error *error)
+{
+    static const char nothing[sizeof(limn_train_term)];
+    limn_train_settings defaults = limn_train_defaults(recipe);
+
+    for (const limn_setting *row = limn_train_rows(); row->name; row++) {
+        const char *value = (const char *)s + row->offset, *owner = NULL;
+
+        if (!is_term(row) || row_of(recipe, row->name) || !memcmp(value, nothing, bytes_of(row)) ||
+            !memcmp(value, (const char *)&defaults + row->offset, bytes_of(row)))
+            continue;
+        for (int i = 0; !owner; i++)
+            if (row_of(limn_recipes[i], row->name)) owner = limn_recipes[i]->name;
+        return limn_fail(error, LIMN_SETTING,
+                         "--%s is a setting of %s, and %s has none; leave it out, or set --model "
+                         "%s",
+                         row->name, owner, recipe->name, owner);
+    }
+    return LIMN_OK;
 }
 
 limn_train_settings limn_train_defaults(const limn_recipe *recipe)
@@ -148,7 +240,6 @@ limn_train_settings limn_train_defaults(const limn_recipe *recipe)
         .model = recipe->name,
         .netG = r->generator.net,
         .netD = r->critic.net,
-        .nce_layers = "0,4,8,12,16",
         .input_nc = r->generator.input_nc,
         .output_nc = r->generator.output_nc,
         .ngf = r->generator.filters,
@@ -156,19 +247,9 @@ limn_train_settings limn_train_defaults(const limn_recipe *recipe)
         .n_layers_D = r->critic.layers ? r->critic.layers : 3,
         .norm = (int)r->generator.norm,
         .gan_mode = (int)r->gan_mode,
-        .netF_nc = r->netF_nc ? r->netF_nc : 256,
-        .num_patches = r->num_patches ? r->num_patches : 256,
         .dropout = r->generator.dropout,
         .antialias = r->generator.antialias,
         .antialias_up = r->generator.antialias_up,
-        .pool_size = r->pool_size,
-        .nce_idt = r->nce_idt,
-        .lambda_L1 = (double)r->lambda_L1,
-        .lambda_A = (double)r->lambda_A,
-        .lambda_B = (double)r->lambda_B,
-        .lambda_identity = (double)r->lambda_identity,
-        .lambda_NCE = (double)r->lambda_NCE,
-        .nce_T = r->nce_T > 0 ? round(1e6 * (double)r->nce_T) / 1e6 : 0.07,
         .preparation = LIMN_PREPARATION_DEFAULTS,
         .derivation = LIMN_DERIVATION_DEFAULTS,
         .hints = LIMN_HINTS_DEFAULTS,
@@ -177,9 +258,10 @@ limn_train_settings limn_train_defaults(const limn_recipe *recipe)
         .cache_mib = 2048,
         .lr = 2e-4,
         .beta1 = (double)r->adam.beta1,
-        .n_epochs = 100,
-        .n_epochs_decay = 100,
+        .n_epochs = recipe->n_epochs ? recipe->n_epochs : 100,
+        .n_epochs_decay = recipe->n_epochs_decay ? recipe->n_epochs_decay : 100,
         .lr_decay_iters = 50,
+        .init_type = recipe->xavier ? 1 : 0,
         .init_gain = 0.02,
         .seed = 1,
         .compute = 3,
@@ -188,37 +270,17 @@ limn_train_settings limn_train_defaults(const limn_recipe *recipe)
         .sheet_pictures = 6,
     };
 
-    s.lambda_identity = round(1e6 * s.lambda_identity) / 1e6; /* 0.5, not a float's neighbour */
+    for (const limn_setting *row = limn_train_rows(); row->name; row++)
+        if (is_term(row)) default_term(&s, row, recipe);
     return s;
 }
 
 /* ---- What the settings mean for others ------------------------------------------------------- */
 
-static limn_status read_layers(limn_recipe_settings *r, const char *text, limn_error *error)
+void limn_train_recipe_settings(limn_recipe_settings *out, const limn_train_settings *s,
+                                const limn_recipe *recipe)
 {
-    const char *at = text;
-
-    r->nce_layer_count = 0;
-    while (*at) {
-        char *end;
-        long layer = strtol(at, &end, 10);
-
-        if (end == at || layer < 0 || layer > 1000 || (*end && *end != ',') ||
-            r->nce_layer_count == LIMN_NCE_LAYERS_MAX)
-            return limn_fail(error, LIMN_SETTING,
-                             "--nce-layers is \"%s\"; it must be up to %d numbers with commas "
-                             "between them, as 0,4,8,12,16",
-                             text, LIMN_NCE_LAYERS_MAX);
-        r->nce_layers[r->nce_layer_count++] = (int)layer;
-        at = *end ? end + 1 : end;
-    }
-    return LIMN_OK;
-}
-
-limn_status limn_train_recipe_settings(limn_recipe_settings *out, const limn_train_settings *s,
-                                       const limn_recipe *recipe, limn_error *error)
-{
-    *out = *recipe->defaults;
+    *out = limn_recipe_defaults(recipe);
     out->generator.net = s->netG;
     out->generator.input_nc = s->input_nc;
     out->generator.output_nc = s->output_nc;
@@ -235,24 +297,42 @@ limn_status limn_train_recipe_settings(limn_recipe_settings *out, const limn_tra
     out->height = out->width = s->preparation.crop_size;
     out->gan_mode = (limn_gan_mode)s->gan_mode;
     out->adam.beta1 = (float)s->beta1;
-    out->lambda_L1 = (float)s->lambda_L1;
-    out->lambda_A = (float)s->lambda_A;
-    out->lambda_B = (float)s->lambda_B;
-    out->lambda_identity = (float)s->lambda_identity;
-    out->lambda_NCE = (float)s->lambda_NCE;
-    out->nce_T = (float)s->nce_T;
-    out->nce_idt = s->nce_idt;
-    out->netF_nc = s->netF_nc;
-    out->num_patches = s->num_patches;
-    out->pool_size = s->pool_size;
-    return out->nce_layer_count ? read_layers(out, s->nce_layers, error) : LIMN_OK;
+    for (const limn_setting *row = recipe->rows; row && row->name; row++)
+        memcpy(out->terms.bytes + row->offset,
+               (const char *)s + limn_setting_find(limn_train_rows(), row->name)->offset,
+               bytes_of(row));
 }
 
-/* Whether all pictures of a training have the crop's size. */
-static bool crops(const limn_train_settings *s)
+bool limn_train_crops(const limn_train_settings *s)
 {
     return s->preparation.preprocess != LIMN_PREPROCESS_NONE &&
            s->preparation.preprocess != LIMN_PREPROCESS_SCALE_WIDTH;
+}
+
+/* What A is made from. */
+static limn_status check_pairing(const limn_train_settings *s, const limn_recipe *recipe,
+                                 limn_error *error)
+{
+    bool derives = s->derivation.kind != LIMN_DERIVE_NONE;
+
+    if (derives && recipe->unpaired)
+        return limn_fail(error, LIMN_SETTING,
+                         "--derive makes pairs, and %s learns without; use --model pix2pix",
+                         recipe->name);
+    if (derives && recipe->colorizes)
+        return limn_fail(error, LIMN_SETTING,
+                         "%s makes its own input, the lightness of the picture; leave --derive out",
+                         recipe->name);
+    if ((derives || recipe->colorizes) && s->direction)
+        return limn_fail(error, LIMN_SETTING,
+                         "--direction BtoA needs two sides; with plain pictures A is made from B");
+    if (recipe->colorizes && (s->input_nc != recipe->defaults->generator.input_nc ||
+                              s->output_nc != recipe->defaults->generator.output_nc))
+        return limn_fail(error, LIMN_SETTING,
+                         "%s goes from lightness to colour: --input-nc %d and --output-nc %d",
+                         recipe->name, recipe->defaults->generator.input_nc,
+                         recipe->defaults->generator.output_nc);
+    return LIMN_OK;
 }
 
 limn_status limn_train_check(const limn_train_settings *s, const limn_recipe *recipe,
@@ -272,25 +352,15 @@ limn_status limn_train_check(const limn_train_settings *s, const limn_recipe *re
                          "--netD is \"%s\"; there are basic, n_layers and pixel",
                          s->netD ? s->netD : "");
     LIMN_TRY(limn_preparation_check(&s->preparation, error));
-    if (crops(s) && size % multiple)
+    if (limn_train_crops(s) && size % multiple)
         return limn_fail(error, LIMN_SETTING,
                          "--crop-size is %d; %s takes multiples of %d, and the nearest is %d", size,
                          s->netG, multiple,
                          size < multiple ? multiple : (size + multiple / 2) / multiple * multiple);
-    if (!crops(s) && s->pool_size && recipe->defaults->pool_size)
-        return limn_fail(error, LIMN_SETTING,
-                         "--preprocess leaves pictures with sizes of their own, and the pool keeps "
-                         "those of one size; set --pool-size 0 or let --preprocess crop");
-    if (s->pool_size && !recipe->defaults->pool_size)
-        return limn_fail(error, LIMN_SETTING, "%s has no pool of pictures; set --pool-size 0",
-                         recipe->name);
+    LIMN_TRY(refuse_foreign(s, recipe, error));
     if (s->n_epochs + s->n_epochs_decay < 1)
         return limn_fail(error, LIMN_SETTING, "--n-epochs and --n-epochs-decay are both 0");
-    if (s->derivation.kind != LIMN_DERIVE_NONE && recipe->unpaired)
-        return limn_fail(error, LIMN_SETTING,
-                         "--derive makes pairs, and %s learns without; use --model pix2pix",
-                         recipe->name);
-    return LIMN_OK;
+    return check_pairing(s, recipe, error);
 }
 
 limn_loader_settings limn_train_loader_settings(const limn_train_settings *s, bool validation)
@@ -301,11 +371,12 @@ limn_loader_settings limn_train_loader_settings(const limn_train_settings *s, bo
     l.derivation = s->derivation;
     l.hints = s->hints;
     l.hints_how = validation ? LIMN_HINTS_FIXED : LIMN_HINTS_AS_TRAINED;
-    l.b_to_a = s->direction == 1 && s->derivation.kind == LIMN_DERIVE_NONE;
+    l.colorize = limn_recipe_find(s->model)->colorizes;
+    l.b_to_a = s->direction == 1;
     l.a_channels = s->input_nc;
     l.b_channels = s->output_nc;
     l.batch = validation ? 1 : s->batch_size;
-    l.multiple = crops(s) ? 1 : limn_network_multiple(s->netG);
+    l.multiple = limn_train_crops(s) ? 1 : limn_network_multiple(s->netG);
     l.workers = s->num_threads;
     l.cache_bytes = (uint64_t)s->cache_mib << 20;
     l.seed = (uint64_t)s->seed;

@@ -121,6 +121,17 @@ static limn_status first_values(limn_trainer *t, limn_error *error)
     return LIMN_OK;
 }
 
+/* Pictures of earlier steps take the place of newer ones, which must be as large. */
+static limn_status check_pool(const limn_trainer *t, limn_error *error)
+{
+    for (int i = 0; i < limn_weights_count(t->weights) && !limn_train_crops(t->train); i++)
+        if (!strcmp(limn_weights_at(t->weights, i)->network, "pool"))
+            return limn_fail(error, LIMN_SETTING,
+                             "--preprocess leaves pictures with sizes of their own, and the pool "
+                             "keeps those of one size; set --pool-size 0 or let --preprocess crop");
+    return LIMN_OK;
+}
+
 limn_status limn_trainer_open(limn_trainer *t, const limn_recipe *recipe,
                               const limn_train_settings *settings, limn_error *error)
 {
@@ -129,11 +140,12 @@ limn_status limn_trainer_open(limn_trainer *t, const limn_recipe *recipe,
     *t = (limn_trainer){ .recipe = recipe, .train = settings };
     limn_arena_open(&t->arena, "trainer", 0);
     limn_compute_threads_set(settings->threads);
-    status = limn_train_recipe_settings(&t->settings, settings, recipe, error);
-    if (!status) status = read_generators(t, error);
+    limn_train_recipe_settings(&t->settings, settings, recipe);
+    status = read_generators(t, error);
     if (!status) status = describe(t, t->settings.height, t->settings.width, error);
     if (!status) status = limn_weights_open(&t->weights, error);
     if (!status) status = limn_weights_add(t->weights, t->graph, error);
+    if (!status) status = check_pool(t, error);
     if (!status) status = first_values(t, error);
     if (status) limn_trainer_close(t);
     return status;
