@@ -4,6 +4,7 @@
  * against the known answers that Random123 publishes for Philox 4x32-10; the distributions against
  * arithmetic. */
 #include "base/cpu.h"
+#include "base/crowd.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/random.h"
@@ -11,10 +12,13 @@
 
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -329,6 +333,71 @@ static void add_one(void *context)
     atomic_fetch_add((atomic_int *)context, 1);
 }
 
+/* Two looks in a row, because one alone is what threads make that have just begun. */
+static void a_crowd_is_two_looks_in_a_row(void **state)
+{
+    limn_crowd crowd = { 0 };
+
+    (void)state;
+    assert_true(limn_crowd_due(&crowd, 100));
+    assert_false(limn_crowd_look(&crowd, 100, 50)); /* the first one has nothing to compare with */
+    assert_false(limn_crowd_due(&crowd, 100.05));
+    assert_true(limn_crowd_due(&crowd, 100.2));
+    assert_false(limn_crowd_look(&crowd, 100.2, 50.1)); /* waited for half of the time: once */
+    assert_false(limn_crowd_look(&crowd, 100.4, 50.1));
+    assert_false(limn_crowd_look(&crowd, 100.6, 50.2));
+    assert_true(limn_crowd_look(&crowd, 100.8, 50.3)); /* twice */
+    assert_false(limn_crowd_due(&crowd, 101));         /* and then more seldom */
+    assert_true(limn_crowd_look(&crowd, 101.8, 50.6)); /* 30 %: stays as it was */
+    assert_true(limn_crowd_look(&crowd, 102.8, 40));   /* a thread has ended: says nothing */
+    assert_true(limn_crowd_look(&crowd, 103.8, -1));   /* the kernel does not tell */
+    assert_false(limn_crowd_look(&crowd, 104.8, 40.1));
+}
+
+static double seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void spend(void *context, size_t begin, size_t end, int part)
+{
+    volatile double sum = 0;
+
+    (void)context;
+    (void)part;
+    for (size_t i = begin; i < end; i++) sum += (double)i;
+}
+
+/* Real ones: three busy programs for every processor. */
+static void other_programs_are_noticed(void **state)
+{
+    enum { OTHERS = 3, MOST = 24 };
+    long count = sysconf(_SC_NPROCESSORS_ONLN) * OTHERS;
+    pid_t others[MOST];
+    double until;
+
+    (void)state;
+    if (limn_crowd_waited() <= 0 || count > MOST) skip();
+    for (long i = 0; i < count; i++)
+        if (!(others[i] = fork()))
+            for (volatile unsigned long k = 0;; k++) continue;
+    limn_compute_threads_set(2);
+    for (until = seconds() + 20; !limn_compute_crowded() && seconds() < until;) {
+        limn_compute_begin();
+        limn_parallel(4 << 20, 1, spend, NULL);
+        limn_compute_end();
+    }
+    for (long i = 0; i < count; i++) {
+        kill(others[i], SIGKILL);
+        waitpid(others[i], NULL, 0);
+    }
+    assert_true(limn_compute_crowded());
+    limn_compute_threads_set(0);
+}
+
 static void workers_run_and_are_refused_cleanly(void **state)
 {
     size_t live = limn_memory_live_blocks();
@@ -515,6 +584,8 @@ int main(void)
         cmocka_unit_test(parallel_covers_each_index_once),
         cmocka_unit_test(parallel_inside_parallel_is_whole),
         cmocka_unit_test(thread_count_has_bounds),
+        cmocka_unit_test(a_crowd_is_two_looks_in_a_row),
+        cmocka_unit_test(other_programs_are_noticed),
         cmocka_unit_test(workers_run_and_are_refused_cleanly),
         cmocka_unit_test(philox_gives_the_published_words),
         cmocka_unit_test(draws_follow_from_the_words),

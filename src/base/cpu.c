@@ -9,6 +9,7 @@
 #include "base/cpu.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #if defined(__x86_64__) || defined(__i386__)
@@ -90,4 +91,26 @@ bool limn_cpu_has_sha(void)
 const char *limn_cpu_name(limn_cpu_level level)
 {
     return (unsigned)level < sizeof names / sizeof *names ? names[level] : "unknown";
+}
+
+void limn_cpu_model(char *text, size_t size)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    union {
+        unsigned words[12];
+        char text[49];
+    } name = { { 0 } };
+    unsigned a = 0, b, c, d;
+    bool known = true;
+
+    for (unsigned i = 0; i < 3; i++)
+        known &= __get_cpuid(0x80000002 + i, &name.words[4 * i], &name.words[4 * i + 1],
+                             &name.words[4 * i + 2], &name.words[4 * i + 3]) != 0;
+    name.text[48] = 0;
+    if (__get_cpuid(1, &a, &b, &c, &d) && known) {
+        snprintf(text, size, "%s, signature %x", name.text, a);
+        return;
+    }
+#endif
+    snprintf(text, size, "unknown processor");
 }

@@ -6,6 +6,7 @@
 #define LIMN_BASE_CPU_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 typedef enum limn_cpu_level {
     LIMN_CPU_BASE,   /* x86-64 with SSE4.1, or any other machine */
@@ -24,5 +25,8 @@ bool limn_cpu_bf16_pays(void);
 /* Instructions for SHA-256; not at LIMN_CPU=base. */
 bool limn_cpu_has_sha(void);
 const char *limn_cpu_name(limn_cpu_level level);
+/* The processor by its own name, with family, model and stepping: what is measured on one is not
+ * believed of another.  Other machines than x86: "unknown processor". */
+void limn_cpu_model(char *text, size_t size);
 
 #endif

@@ -32,6 +32,10 @@ enum { LIMN_PARTS_MAX = 256 };
 void limn_compute_begin(void);
 void limn_compute_end(void);
 
+/* Whether compute threads that wait do so briefly, because end has found other programs busy on
+ * the same processors.  Alone on the machine they go on looking for work for some milliseconds. */
+bool limn_compute_crowded(void);
+
 typedef struct limn_worker limn_worker;
 limn_status limn_worker_start(limn_worker **worker, void (*body)(void *context), void *context,
                               limn_error *error);
