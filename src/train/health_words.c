@@ -26,12 +26,14 @@ static void add(char *text, size_t size, const char *format, ...)
 /* The term that holds the output to the input or target, doubled. */
 static void more_hold(char *text, size_t size, const limn_train_settings *s)
 {
-    if (s->lambda_L1 > 0)
-        add(text, size, "--lambda-L1 %g", 2 * s->lambda_L1);
-    else if (s->lambda_NCE > 0)
-        add(text, size, "--lambda-NCE %g", 2 * s->lambda_NCE);
-    else
-        add(text, size, "--lambda-A %g --lambda-B %g", 2 * s->lambda_A, 2 * s->lambda_B);
+    static const char *const holds[] = { "lambda-L1", "lambda-NCE", "lambda-A", "lambda-B" };
+    const char *space = "";
+
+    for (size_t i = 0; i < sizeof holds / sizeof *holds; i++) {
+        double weight = limn_train_term_of(s, holds[i]);
+
+        if (weight > 0) add(text, size, "%s--%s %g", space, holds[i], 2 * weight), space = " ";
+    }
 }
 
 static void critic(char *text, size_t size, const limn_train_settings *s)
@@ -43,11 +45,12 @@ static void critic(char *text, size_t size, const limn_train_settings *s)
 
 static void inversion(char *text, size_t size, const limn_train_settings *s)
 {
-    bool cycles = s->lambda_A > 0 || s->lambda_B > 0;
+    double identity = limn_train_term_of(s, "lambda-identity");
+    bool cycles = limn_train_term_of(s, "lambda-A") > 0 || limn_train_term_of(s, "lambda-B") > 0;
 
-    if (cycles && s->input_nc == s->output_nc && s->lambda_identity < 1)
-        add(text, size, "--lambda-identity %g", s->lambda_identity < 0.5 ? 0.5 : 1.0);
-    else if (s->lambda_NCE > 0 && !s->nce_idt)
+    if (cycles && s->input_nc == s->output_nc && identity < 1)
+        add(text, size, "--lambda-identity %g", identity < 0.5 ? 0.5 : 1.0);
+    else if (limn_train_term_of(s, "lambda-NCE") > 0 && !limn_train_term_of(s, "nce-idt"))
         add(text, size, "--nce-idt");
     else
         more_hold(text, size, s);

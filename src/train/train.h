@@ -63,6 +63,8 @@ limn_status limn_train_check(const limn_train_settings *settings, const limn_rec
 /* The recipe's own settings; height and width are the crop's. */
 void limn_train_recipe_settings(limn_recipe_settings *out, const limn_train_settings *settings,
                                 const limn_recipe *recipe);
+/* What the recipe's own setting of that name is (a flag: 0 or 1), 0 when the recipe has none. */
+double limn_train_term_of(const limn_train_settings *settings, const char *name);
 /* Whether all pictures of a training have the crop's size. */
 bool limn_train_crops(const limn_train_settings *settings);
 /* For training, or (validation) in order, middle crops, one picture a batch. */

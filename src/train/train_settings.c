@@ -61,6 +61,8 @@ static const limn_setting plain_rows[] = {
       "draw 0 to N touches of the target's colours into the input" },
     { "hints-none", FLOAT, AT(hints.none), 0, 1, NULL, NULL,
       "share of the pictures that get no touch" },
+    { "hints-recolour", FLOAT, AT(hints.recolour), 0, 1, NULL, NULL,
+      "share of the touched pictures whose target's colours are swapped, so that touches count" },
     { "batch-size", INT, AT(batch_size), 1, 1024, NULL, "batchSize batch", "pictures a step" },
     { "serial-batches", FLAG, AT(serial_batches), 0, 0, NULL, NULL,
       "pictures in the order of their names" },
@@ -207,6 +209,29 @@ static bool is_term(const limn_setting *row)
 {
     return row->offset >= AT(terms) &&
            row->offset < AT(terms) + sizeof(limn_train_term) * LIMN_TRAIN_TERMS_MAX;
+}
+
+double limn_train_term_of(const limn_train_settings *s, const char *name)
+{
+    const limn_recipe *recipe = limn_recipe_find(s->model);
+    const limn_setting *row = recipe ? row_of(recipe, name) : NULL;
+    const limn_train_term *term;
+
+    if (!row) return 0;
+    row = limn_setting_find(limn_train_rows(), name);
+    term = (const limn_train_term *)(const void *)((const char *)s + row->offset);
+    switch (row->kind) {
+    case LIMN_SETTING_FLOAT:
+        return term->number;
+    case LIMN_SETTING_LONG:
+        return (double)term->large;
+    case LIMN_SETTING_FLAG:
+        return term->flag;
+    case LIMN_SETTING_TEXT:
+        return 0;
+    default:
+        return term->whole;
+    }
 }
 
 /* A setting of another recipe's that somebody has changed, and not to "off". */
