@@ -69,10 +69,10 @@ typedef enum limn_setting_kind {
 typedef struct limn_setting {
     const char *name; /* words joined by dashes; underscores are accepted for dashes everywhere */
     limn_setting_kind kind;
-    size_t offset;    /* offsetof the field in the struct that the table describes */
-    double low, high; /* INT, LONG, FLOAT: both ends allowed */
-    const char *choices;
-    const char *aliases; /* older spellings, separated by spaces, or NULL */
+    size_t offset;       /* offsetof the field in the struct that the table describes */
+    double low, high;    /* INT, LONG, FLOAT: both ends allowed */
+    const char *choices; /* CHOICE: all of them; TEXT: those that are usual, or NULL */
+    const char *aliases; /* older and short spellings ("o" for -o), spaces between, or NULL */
     const char *help;
 } limn_setting;
 
@@ -87,9 +87,9 @@ void limn_setting_get(const limn_setting *row, const void *fields, char *text, s
 /* The row of that name or alias, or NULL. */
 const limn_setting *limn_setting_find(const limn_setting *rows, const char *name);
 
-/* Prints one row a line: "  --name VALUE   help (default; range)".  defaults is the filled struct,
- * and to is the caller's: the library opens no stream of its own. */
-void limn_settings_print(FILE *to, const limn_setting *rows, const void *defaults);
+/* What a row takes, as text cut to size: "1 to 1000000", "batch|instance|none"; empty where there
+ * is no limit. */
+void limn_setting_range(const limn_setting *row, char *text, size_t size);
 
 /* The candidate nearest to the text by edit distance, or NULL when none is near.  Used for "did you
  * mean". */

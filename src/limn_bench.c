@@ -19,8 +19,9 @@
 #define AT(field) offsetof(limn_bench_settings, field)
 
 static const limn_setting rows[] = {
-    { "net", LIMN_SETTING_TEXT, AT(net), 0, 0, NULL, "netG which_model_netG",
-      "network (none: the recipe's own, unet_256 for infer; mobilenet_v2 and critics too)" },
+    { "net", LIMN_SETTING_TEXT, AT(net), 0, 0,
+      "unet_256|unet_128|resnet_9blocks|resnet_6blocks|basic|n_layers|pixel|mobilenet_v2",
+      "netG which_model_netG", "network; none: the recipe's own, unet_256 for infer" },
     { "size", LIMN_SETTING_INT, AT(size), 1, 16384, NULL, "crop-size", "height of the pictures" },
     { "width", LIMN_SETTING_INT, AT(width), 0, 16384, NULL, NULL,
       "width of the pictures; 0: as the height" },
@@ -87,7 +88,7 @@ static limn_status describe(bench *b, const limn_bench_settings *s, limn_error *
         return limn_fail(error, LIMN_SETTING,
                          "there is nothing called \"%s\" to measure; there are infer and the "
                          "steps of %s",
-                         s->what, limn_recipe_names(names, sizeof names));
+                         s->what, limn_recipe_names(names, sizeof names, ", "));
     LIMN_TRY(limn_graph_open(&b->graph, !infer, error));
     if (infer) {
         limn_value x = limn_input(

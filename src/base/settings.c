@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Settings rows: find by name, set from text, write as text, print as help.
+ * Settings rows: find by name, set from text, write as text, say what they take.
  *
  * Everything that reads or writes a value goes through this file, so a run record, a model's
  * metadata and the command line cannot disagree about what a text means.  Numbers are read and
@@ -277,7 +277,7 @@ static limn_status set_choice(const limn_setting *row, int *field, const char *v
                      row->choices);
 }
 
-/* ---- Set, get, print ------------------------------------------------------------------------- */
+/* ---- Set, get, range ------------------------------------------------------------------------- */
 
 limn_status limn_setting_set(const limn_setting *rows, void *fields, const char *name,
                              const char *value, limn_error *error)
@@ -350,24 +350,15 @@ void limn_setting_get(const limn_setting *row, const void *fields, char *text, s
     snprintf(text, size, "%s", kept);
 }
 
-void limn_settings_print(FILE *to, const limn_setting *rows, const void *defaults)
+void limn_setting_range(const limn_setting *row, char *text, size_t size)
 {
-    enum { NAME_WIDTH = 28 };
-    static const char *const values[] = { "N", "N", "X", "TEXT", "", "WORD" };
+    bool words = row->kind == LIMN_SETTING_CHOICE || row->kind == LIMN_SETTING_TEXT;
+    range r = range_of(row);
 
-    for (const limn_setting *row = rows; row->name; row++) {
-        bool numeric = row->kind == LIMN_SETTING_INT || row->kind == LIMN_SETTING_LONG ||
-                       row->kind == LIMN_SETTING_FLOAT;
-        char left[2 * WORD_MAX], value[256];
-        range r = range_of(row);
-
-        snprintf(left, sizeof left, row->kind == LIMN_SETTING_FLAG ? "--[no-]%s" : "--%s %s",
-                 row->name, values[row->kind]);
-        limn_setting_get(row, defaults, value, sizeof value);
-        fprintf(to, "  %-*s %s (%s", NAME_WIDTH, left, row->help ? row->help : "",
-                *value ? value : "none");
-        if (numeric && r.limited) fprintf(to, "; %s to %s", r.low_text, r.high_text);
-        if (row->kind == LIMN_SETTING_CHOICE) fprintf(to, "; %s", row->choices);
-        fputs(")\n", to);
-    }
+    if (words)
+        snprintf(text, size, "%s", row->choices ? row->choices : "");
+    else if (row->kind != LIMN_SETTING_FLAG && r.limited)
+        snprintf(text, size, "%s to %s", r.low_text, r.high_text);
+    else
+        snprintf(text, size, "%s", "");
 }

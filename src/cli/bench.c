@@ -3,10 +3,6 @@
  * limn bench and limn plan. */
 #include "cli.h"
 
-#include <stddef.h>
-
-const char limn_cli_bench_usage[] = "RECIPE|infer [SETTINGS]";
-
 typedef struct own {
     bool json, profile;
 } own;
@@ -14,32 +10,40 @@ typedef struct own {
 static const limn_setting own_rows[] = {
     { "json", LIMN_SETTING_FLAG, offsetof(own, json), 0, 0, NULL, NULL, "print one JSON object" },
     { "profile", LIMN_SETTING_FLAG, offsetof(own, profile), 0, 0, NULL, NULL,
-      "bench: print what each operation costs" },
+      "print what each operation costs" },
     { .name = NULL },
 };
 
-limn_status limn_cli_bench_rows(FILE *to)
+limn_status limn_cli_plan_settings(limn_cli_see see, void *context, limn_error *error)
 {
     limn_bench_settings defaults = limn_bench_defaults();
 
-    fputc('\n', to);
-    limn_settings_print(to, limn_bench_rows(), &defaults);
-    limn_settings_print(to, own_rows, &(own){ false, false });
+    (void)error;
+    see(context, limn_bench_rows(), &defaults);
     return LIMN_OK;
 }
 
+limn_status limn_cli_bench_settings(limn_cli_see see, void *context, limn_error *error)
+{
+    limn_status status = limn_cli_plan_settings(see, context, error);
+
+    see(context, own_rows, &(own){ false, false });
+    return status;
+}
+
+/* o: NULL where the command has no settings of its own. */
 static limn_status read(int argc, char **argv, limn_bench_settings *s, own *o, limn_error *error)
 {
-    limn_cli_table tables[] = { { limn_bench_rows(), s }, { own_rows, o }, { NULL, NULL } };
+    limn_cli_table tables[] = { { limn_bench_rows(), s },
+                                { o ? own_rows : NULL, o },
+                                { NULL, NULL } };
     limn_status status;
 
     *s = limn_bench_defaults();
-    *o = (own){ false, false };
+    if (o) *o = (own){ false, false };
     status = limn_cli_read(tables, &argc, argv, error);
     if (status) return status;
-    if (argc != 2)
-        return limn_cli_fail(error, LIMN_SETTING, "say what: limn %s %s", argv[0],
-                             limn_cli_bench_usage);
+    if (argc != 2) return limn_cli_usage(error, argv[0], "say what");
     s->what = argv[1];
     return LIMN_OK;
 }
@@ -71,8 +75,7 @@ limn_status limn_cli_bench(int argc, char **argv, limn_error *error)
 limn_status limn_cli_plan(int argc, char **argv, limn_error *error)
 {
     limn_bench_settings s;
-    own o;
-    limn_status status = read(argc, argv, &s, &o, error);
+    limn_status status = read(argc, argv, &s, NULL, error);
 
     return status ? status : limn_show_plan(&s, stdout, error);
 }

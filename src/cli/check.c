@@ -6,12 +6,10 @@
  * them.  Progress is drawn on standard error, and only on a terminal. */
 #include "cli.h"
 
-#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { SHOWN = 3 };
-const char limn_cli_check_usage[] = "FOLDER [SETTINGS]";
 
 typedef struct own {
     bool json;
@@ -26,61 +24,31 @@ static const limn_setting own_rows[] = {
     { .name = NULL },
 };
 
-limn_status limn_cli_check_rows(FILE *to)
+limn_status limn_cli_check_settings(limn_cli_see see, void *context, limn_error *error)
 {
     limn_check_settings defaults = limn_check_defaults();
 
-    fputc('\n', to);
-    limn_settings_print(to, limn_check_rows(), &defaults);
-    limn_settings_print(to, own_rows, &(own){ false, NULL });
+    (void)error;
+    see(context, limn_check_rows(), &defaults);
+    see(context, own_rows, &(own){ false, NULL });
     return LIMN_OK;
 }
 
 static bool show_progress(void *context, size_t done, size_t total)
 {
+    char line[80];
+
     (void)context;
-    if (done < total)
-        fprintf(stderr, "\rlooking at %zu of %zu", done, total);
-    else
-        fprintf(stderr, "\r%40s\r", "");
+    snprintf(line, sizeof line, "looking at %zu of %zu", done, total);
+    limn_cli_live(stderr, done < total ? line : NULL);
     return true;
-}
-
-/* A JSON string.  Names of files may be any bytes: what is not UTF-8 is written as the character
- * of that number, so that the output can always be read. */
-static void print_string(const char *text)
-{
-    putchar('"');
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        int more = *p >= 0xf0 && *p < 0xf5 ? 3 : *p >= 0xe0 ? 2 : *p >= 0xc2 ? 1 : 0, i = 1;
-
-        if (*p == '"' || *p == '\\') {
-            printf("\\%c", *p);
-        } else if (*p < ' ' || *p == 0x7f) {
-            printf("\\u%04x", *p);
-        } else if (*p < 0x80) {
-            putchar(*p);
-        } else {
-            while (i <= more && (p[i] & 0xc0) == 0x80) i++;
-            /* Overlong forms, surrogates and numbers above the last character are not UTF-8. */
-            if (!more || i <= more || *p >= 0xf5 || (*p == 0xe0 && p[1] < 0xa0) ||
-                (*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) ||
-                (*p == 0xf4 && p[1] > 0x8f)) {
-                printf("\\u%04x", *p);
-                continue;
-            }
-            for (i = 0; i <= more; i++) putchar(p[i]);
-            p += more;
-        }
-    }
-    putchar('"');
 }
 
 static void print_json(const char *folder, const limn_check_summary *s,
                        const limn_finding *findings, size_t count)
 {
     printf("{\"folder\": ");
-    print_string(folder);
+    limn_cli_json_text(folder);
     printf(", \"pairing\": \"%s\", \"layout\": \"%s\", \"train\": %zu, \"val\": %zu, \"test\": "
            "%zu, \"files\": %zu, \"errors\": %zu, \"warnings\": %zu, \"notes\": %zu, "
            "\"findings\": [",
@@ -89,21 +57,15 @@ static void print_json(const char *folder, const limn_check_summary *s,
     for (size_t i = 0; i < count; i++) {
         printf("%s{\"kind\": \"%s\", \"severity\": \"%s\", \"sentence\": ", i ? ", " : "",
                limn_finding_word(findings[i].kind), limn_severity_word(findings[i].severity));
-        print_string(findings[i].sentence);
+        limn_cli_json_text(findings[i].sentence);
         printf(", \"files\": [");
         for (size_t k = 0; k < findings[i].file_count; k++) {
             if (k) printf(", ");
-            print_string(findings[i].files[k]);
+            limn_cli_json_text(findings[i].files[k]);
         }
         printf("]}");
     }
     printf("]}\n");
-}
-
-/* Text with control characters made visible: a terminal obeys some of them. */
-static void print_safe(const char *text)
-{
-    for (; *text; text++) putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
 }
 
 static void print_table(const char *folder, const limn_check_summary *s,
@@ -111,13 +73,13 @@ static void print_table(const char *folder, const limn_check_summary *s,
 {
     size_t root = strlen(folder);
 
-    print_safe(folder);
+    limn_cli_safe_text(stdout, folder);
     printf(": %s (%s): train %zu, val %zu, test %zu; %zu files looked at\n", s->pairing, s->layout,
            s->train, s->val, s->test, s->files);
     for (size_t i = 0; i < count; i++) {
         printf("  %-8s %-9s ", limn_severity_word(findings[i].severity),
                limn_finding_word(findings[i].kind));
-        print_safe(findings[i].sentence);
+        limn_cli_safe_text(stdout, findings[i].sentence);
         putchar('\n');
         for (size_t k = 0; k < findings[i].file_count && k < SHOWN; k++) {
             const char *file = findings[i].files[k];
@@ -127,7 +89,7 @@ static void print_table(const char *folder, const limn_check_summary *s,
                 while (*file == '/') file++;
             }
             printf("  %-18s   ", "");
-            print_safe(file);
+            limn_cli_safe_text(stdout, file);
             putchar('\n');
         }
         if (findings[i].file_count > SHOWN)
@@ -152,8 +114,8 @@ limn_status limn_cli_check(int argc, char **argv, limn_error *error)
     if (status) return status;
     if (argc == 2 && !o.folder) o.folder = argv[1];
     if (!o.folder || argc > 2)
-        return limn_cli_fail(error, LIMN_SETTING, "say which one: limn check %s",
-                             limn_cli_check_usage);
+        return limn_cli_usage(error, argv[0],
+                              o.folder ? "one folder at a time" : "say which folder");
     status = limn_check_folder(&report, o.folder, &settings,
                                isatty(STDERR_FILENO) ? show_progress : NULL, NULL, error);
     if (status) return status;

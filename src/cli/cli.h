@@ -6,27 +6,45 @@
 #define LIMN_CLI_CLI_H
 
 #include "limn.h"
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
+
+/* Receives the tables of a command's settings, one after the other, each with its defaults.  Both
+ * are lent for the call. */
+typedef void (*limn_cli_see)(void *context, const limn_setting *rows, const void *defaults);
 
 typedef struct limn_cli_command {
     const char *name;
-    const char *does;              /* one line, for the list */
-    const char *usage;             /* what follows the name */
-    limn_status (*rows)(FILE *to); /* prints the settings with their defaults; NULL: none */
+    const char *does;  /* one line, for the list */
+    const char *usage; /* what follows the name */
+    const char *about; /* a few sentences for help and manual, or NULL */
+    const char *words; /* what arguments may be, a bar between; NULL: files and folders; COMMAND and
+                          RECIPE stand for all of these */
+    limn_status (*settings)(limn_cli_see see, void *context, limn_error *error);
     limn_status (*run)(int argc, char **argv, limn_error *error); /* argv[0] is its own name */
 } limn_cli_command;
 
-/* Reads "--name value", "--name=value", "--flag", "--no-flag" into fields by their rows and puts
- * what is left (names of files) to the front of argv.  json and others without a row are rows of
- * the command too: pass several tables, ended by rows NULL. */
+/* All of them; the last one has no name. */
+extern const limn_cli_command limn_cli_commands[];
+limn_status limn_cli_find(const limn_cli_command **out, const char *name, limn_error *error);
+
+/* A table of settings and the struct that it fills; an array of them ends with rows NULL. */
 typedef struct limn_cli_table {
     const limn_setting *rows;
     void *fields;
 } limn_cli_table;
+
+/* Reads "--name value", "--name=value", "--flag", "--no-flag" and "-o value" (where "o" is among a
+ * row's aliases) into fields by their rows and puts what is left (names of files) to the front of
+ * argv.  Behind "--" everything is a name, and "-" is one. */
 limn_status limn_cli_read(const limn_cli_table *tables, int *argc, char **argv, limn_error *error);
 
 limn_status limn_cli_fail(limn_error *error, limn_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* SETTING: "which file: limn info FILE... [SETTINGS]", with the usage of that command. */
+limn_status limn_cli_usage(limn_error *error, const char *command, const char *what);
 
 /* To standard output: a JSON string (names may be any bytes; what is not UTF-8 is written as the
  * character of that number) or null; a number, null where JSON has none for it. */
@@ -35,31 +53,41 @@ void limn_cli_json_number(double value);
 /* Text with control characters made visible: a terminal obeys some of them. */
 void limn_cli_safe_text(FILE *to, const char *text);
 
-extern const char limn_cli_bench_usage[];
-limn_status limn_cli_bench_rows(FILE *to);
-limn_status limn_cli_bench(int argc, char **argv, limn_error *error);
-limn_status limn_cli_plan(int argc, char **argv, limn_error *error);
-extern const char limn_cli_check_usage[];
-limn_status limn_cli_check_rows(FILE *to);
-limn_status limn_cli_check(int argc, char **argv, limn_error *error);
+/* ---- Standard error or output as a terminal -------------------------------------------------- */
 
-extern const char limn_cli_import_usage[], limn_cli_export_usage[], limn_cli_info_usage[];
-limn_status limn_cli_import_rows(FILE *to);
-limn_status limn_cli_export_rows(FILE *to);
-limn_status limn_cli_info_rows(FILE *to);
-limn_status limn_cli_import(int argc, char **argv, limn_error *error);
-limn_status limn_cli_export(int argc, char **argv, limn_error *error);
-limn_status limn_cli_info(int argc, char **argv, limn_error *error);
+/* Columns of that stream's terminal; 0 where it is none. */
+int limn_cli_columns(FILE *to);
+/* Puts text in the place of the line that lives on the terminal, cut to its width; NULL clears it.
+ * Does nothing where the stream is no terminal. */
+void limn_cli_live(FILE *to, const char *text);
 
-extern const char limn_cli_translate_usage[], limn_cli_score_usage[], limn_cli_verify_usage[];
-limn_status limn_cli_translate_rows(FILE *to);
-limn_status limn_cli_score_rows(FILE *to);
-limn_status limn_cli_verify_rows(FILE *to);
-limn_status limn_cli_translate(int argc, char **argv, limn_error *error);
-limn_status limn_cli_score(int argc, char **argv, limn_error *error);
-limn_status limn_cli_verify(int argc, char **argv, limn_error *error);
-extern const char limn_cli_train_usage[];
-limn_status limn_cli_train_rows(FILE *to);
-limn_status limn_cli_train(int argc, char **argv, limn_error *error);
+/* ---- Help ------------------------------------------------------------------------------------ */
+
+/* "--name N", "--[no-]flag", "-o, --output TEXT"; the short ones only where wanted. */
+void limn_cli_spell(char *text, size_t size, const limn_setting *row, bool with_short);
+/* The next alias of a row: moves *list behind it, gives its length; NULL at the end. */
+const char *limn_cli_next(const char **list, char separator, size_t *length);
+void limn_cli_list(FILE *to);
+/* What each exit code of the program means, ended by a NULL sentence. */
+typedef struct limn_cli_exit {
+    int code;
+    const char *means;
+} limn_cli_exit;
+extern const limn_cli_exit limn_cli_exits[];
+/* The manual page, and completion for the shell of that name, from the rows of all commands. */
+limn_status limn_cli_manual(FILE *to, limn_error *error);
+limn_status limn_cli_complete(FILE *to, const char *shell, limn_error *error);
+
+/* ---- Commands -------------------------------------------------------------------------------- */
+
+/* Each hands out its settings and runs. */
+#define LIMN_CLI_COMMANDS(X)                                                                       \
+    X(train)                                                                                       \
+    X(translate) X(score) X(check) X(info) X(verify) X(import) X(export) X(bench) X(plan) X(help)
+#define X(name)                                                                                    \
+    limn_status limn_cli_##name##_settings(limn_cli_see see, void *context, limn_error *error);    \
+    limn_status limn_cli_##name(int argc, char **argv, limn_error *error);
+LIMN_CLI_COMMANDS(X)
+#undef X
 
 #endif

@@ -2,127 +2,132 @@
  *
  * The command line: a table of commands, one error, one exit.
  *
- * A command is one row: name, one line for the list, its settings rows with their defaults, and the
- * function.  The command returns a status and fills the error; only main prints it ("limn: ...")
- * and turns the status into the exit code.  What a program may read goes to standard output, talk
- * goes to standard error.  limn.h is the only header of ours that is seen here: the command line is
- * the library's first user. */
+ * A command is one row: name, one line for the list, how it is called, what else there is to know,
+ * its settings with their defaults, and the function.  The command returns a status and fills the
+ * error; only main prints it ("limn: ...") and turns the status into the exit code.  What a program
+ * may read goes to standard output, talk goes to standard error.  limn.h is the only header of ours
+ * that is seen here: the command line is the library's first user.  Help, manual page and
+ * completion are written from the same rows (help.c, manual.c, complete.c). */
 #include "cli.h"
 
-#include <stdio.h>
 #include <string.h>
 
-static limn_status help(int argc, char **argv, limn_error *error);
 static limn_status version(int argc, char **argv, limn_error *error);
 
-static const limn_cli_command commands[] = {
-    { "translate", "turn pictures into what the model makes of them", limn_cli_translate_usage,
-      limn_cli_translate_rows, limn_cli_translate },
-    { "score", "compare what a model makes with what it should make", limn_cli_score_usage,
-      limn_cli_score_rows, limn_cli_score },
-    { "verify", "say what pictures' marks of origin are worth", limn_cli_verify_usage,
-      limn_cli_verify_rows, limn_cli_verify },
-    { "bench", "measure a training step or an inference on this machine", limn_cli_bench_usage,
-      limn_cli_bench_rows, limn_cli_bench },
-    { "plan", "show how a training step or an inference is computed", limn_cli_bench_usage,
-      limn_cli_bench_rows, limn_cli_plan },
-    { "check", "find what is wrong with a data folder before training on it", limn_cli_check_usage,
-      limn_cli_check_rows, limn_cli_check },
-    { "import", "make a model of what another project saved", limn_cli_import_usage,
-      limn_cli_import_rows, limn_cli_import },
-    { "export", "write a model as ONNX", limn_cli_export_usage, limn_cli_export_rows,
-      limn_cli_export },
-    { "info", "say what a model or checkpoint is and what it expects", limn_cli_info_usage,
-      limn_cli_info_rows, limn_cli_info },
-    { "train", "learn from a folder of pictures", limn_cli_train_usage, limn_cli_train_rows,
-      limn_cli_train },
-    { "help", "list the commands, or explain one", "[COMMAND]", NULL, help },
-    { "version", "say which version this is", "", NULL, version },
+const limn_cli_command limn_cli_commands[] = {
+    { "train", "learn from a folder of pictures", "DATA [SETTINGS]   or   --resume RUN [SETTINGS]",
+      "The defaults are those of pix2pix; --model decides the others.  DATA holds train, val and "
+      "test with pictures side by side (A|B), or A/train and B/train with equal names, or trainA "
+      "and trainB.  The run's folder then holds best.safetensors and latest.safetensors (models), "
+      "the checkpoint that --resume goes on from, and index.html with losses, scores and samples. "
+      "Ctrl-C saves and stops.",
+      NULL, limn_cli_train_settings, limn_cli_train },
+    { "translate", "turn pictures into what the model makes of them",
+      "MODEL|RUN FILE|FOLDER|-... -o FILE|FOLDER|- [SETTINGS]",
+      "Pictures of any size come out in their own size and depth.  Folders are translated with "
+      "everything below them, names and structure kept; a picture that is broken is reported and "
+      "the others go on.  - is standard input or output.  An input is never overwritten.",
+      NULL, limn_cli_translate_settings, limn_cli_translate },
+    { "score", "compare what a model makes with what it should make", "MODEL|RUN FOLDER [SETTINGS]",
+      "L1 is on the scale of -1 to 1, PSNR in decibels; SSIM, MS-SSIM and edges are 1 where both "
+      "are the same.",
+      NULL, limn_cli_score_settings, limn_cli_score },
+    { "check", "find what is wrong with a data folder before training on it", "FOLDER [SETTINGS]",
+      NULL, NULL, limn_cli_check_settings, limn_cli_check },
+    { "info", "say what a model or checkpoint is and what it expects", "FILE... [SETTINGS]", NULL,
+      NULL, limn_cli_info_settings, limn_cli_info },
+    { "verify", "say what pictures' marks of origin are worth", "FILE... [SETTINGS]",
+      "Exits with 0 when the marks of all files are intact, with 1 when some are broken or cannot "
+      "be read, with 2 when some files have none.",
+      NULL, limn_cli_verify_settings, limn_cli_verify },
+    { "import", "make a model of what another project saved", "FILE -o MODEL [SETTINGS]",
+      "Reads .pth files of any age, of which nothing is executed, and safetensors.", NULL,
+      limn_cli_import_settings, limn_cli_import },
+    { "export", "write a model as ONNX", "MODEL -o FILE.onnx [SETTINGS]", NULL, NULL,
+      limn_cli_export_settings, limn_cli_export },
+    { "bench", "measure a training step or an inference on this machine", "RECIPE|infer [SETTINGS]",
+      NULL, "RECIPE|infer", limn_cli_bench_settings, limn_cli_bench },
+    { "plan", "show how a training step or an inference is computed", "RECIPE|infer [SETTINGS]",
+      NULL, "RECIPE|infer", limn_cli_plan_settings, limn_cli_plan },
+    { "help", "list the commands, or explain one of them or a setting",
+      "[COMMAND] [SETTING] [SETTINGS]", NULL, "COMMAND", limn_cli_help_settings, limn_cli_help },
+    { "version", "say which version this is", "", NULL, "", NULL, version },
+    { .name = NULL },
 };
-enum { COMMANDS = sizeof commands / sizeof *commands };
 
-static limn_status fail(limn_error *error, limn_status status, const char *form, const char *word,
-                        const char *nearest)
+limn_status limn_cli_find(const limn_cli_command **out, const char *name, limn_error *error)
 {
-    error->status = status;
-    int used = snprintf(error->text, sizeof error->text, form, word);
-    if (nearest && used >= 0 && (size_t)used < sizeof error->text)
-        snprintf(error->text + used, sizeof error->text - (size_t)used,
-                 "; did you mean \"limn %s\"?", nearest);
-    return status;
-}
+    const char *names[sizeof limn_cli_commands / sizeof *limn_cli_commands], *nearest;
+    size_t count = 0;
 
-static limn_status find(const limn_cli_command **out, const char *name, limn_error *error)
-{
-    const char *names[COMMANDS], *nearest;
-
-    for (size_t i = 0; i < COMMANDS; i++) {
-        if (!strcmp(commands[i].name, name)) {
-            *out = &commands[i];
+    for (const limn_cli_command *c = limn_cli_commands; c->name; c++) {
+        if (!strcmp(c->name, name)) {
+            *out = c;
             return LIMN_OK;
         }
-        names[i] = commands[i].name;
+        names[count++] = c->name;
     }
-    nearest = limn_nearest(name, names, COMMANDS);
-    return fail(error, LIMN_SETTING,
-                nearest ? "there is no command \"%s\""
-                        : "there is no command \"%s\"; \"limn help\" lists them",
-                name, nearest);
+    if ((nearest = limn_nearest(name, names, count)))
+        return limn_cli_fail(error, LIMN_SETTING,
+                             "there is no command \"%.200s\"; did you mean \"limn %s\"?", name,
+                             nearest);
+    return limn_cli_fail(error, LIMN_SETTING,
+                         "there is no command \"%.200s\"; \"limn help\" lists them", name);
 }
 
-static void list(FILE *to)
+limn_status limn_cli_usage(limn_error *error, const char *command, const char *what)
 {
-    fputs("limn learns to turn one kind of picture into another from examples, and does it.\n\n"
-          "usage: limn COMMAND [SETTINGS] [ARGUMENTS]\n\n",
-          to);
-    for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(to, "  %-12s %s\n", commands[i].name, commands[i].does);
-    fputs("\n\"limn help COMMAND\" lists the settings of one.\n", to);
-}
-
-static limn_status help(int argc, char **argv, limn_error *error)
-{
-    const limn_cli_command *about;
-
-    if (argc > 2)
-        return fail(error, LIMN_SETTING, "help takes one command, not also \"%s\"", argv[2], NULL);
-    if (argc < 2) {
-        list(stdout);
-        return LIMN_OK;
-    }
-    limn_status status = find(&about, argv[1], error);
-    if (status) return status;
-    printf("limn %s: %s\n\nusage: limn %s%s%s\n", about->name, about->does, about->name,
-           *about->usage ? " " : "", about->usage);
-    return about->rows ? about->rows(stdout) : LIMN_OK;
+    for (const limn_cli_command *c = limn_cli_commands; c->name; c++)
+        if (!strcmp(c->name, command))
+            return limn_cli_fail(error, LIMN_SETTING, "%s: limn %s %s", what, c->name, c->usage);
+    return limn_cli_fail(error, LIMN_SETTING, "%s", what);
 }
 
 static limn_status version(int argc, char **argv, limn_error *error)
 {
     if (argc > 1)
-        return fail(error, LIMN_SETTING, "version takes no argument, not \"%s\"", argv[1], NULL);
+        return limn_cli_fail(error, LIMN_SETTING, "version takes no argument, not \"%s\"", argv[1]);
     puts("limn " LIMN_VERSION);
     return LIMN_OK;
 }
 
+/* Whether help is asked for behind a command: limn train --help. */
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) return true;
+    return false;
+}
+
 int main(int argc, char **argv)
 {
+    static char help[] = "help";
+    char *help_words[] = { help, argc > 1 ? argv[1] : NULL, NULL };
     limn_error error = { 0 };
-    limn_status status;
     const limn_cli_command *asked;
+    limn_status status;
 
     if (argc < 2) {
-        list(stderr);
+        limn_cli_list(stderr);
         return limn_status_exit_code(LIMN_SETTING);
     }
     const char *name = argv[1];
-    if (!strcmp(name, "--help") || !strcmp(name, "-h")) name = "help";
+    if (!strcmp(name, "--help") || !strcmp(name, "-h")) name = help;
     if (!strcmp(name, "--version")) name = "version";
 
-    status = find(&asked, name, &error);
-    if (!status) status = asked->run(argc - 1, argv + 1, &error);
+    status = limn_cli_find(&asked, name, &error);
+    if (!status) {
+        if (strcmp(name, help) != 0 && asks_for_help(argc, argv))
+            status = limn_cli_help(2, help_words, &error);
+        else
+            status = asked->run(argc - 1, argv + 1, &error);
+    }
     if (!status && fflush(stdout))
-        status = fail(&error, LIMN_IO, "could not write to %s", "standard output", NULL);
-    if (status) fprintf(stderr, "limn: %s\n", error.text);
+        status = limn_cli_fail(&error, LIMN_IO, "could not write to standard output");
+    if (status) {
+        fputs("limn: ", stderr);
+        limn_cli_safe_text(stderr, error.text);
+        fputc('\n', stderr);
+    }
     return limn_status_exit_code(status);
 }

@@ -4,13 +4,6 @@
 #include "cli.h"
 #include "runtime.h"
 
-#include <stddef.h>
-#include <string.h>
-
-const char limn_cli_import_usage[] = "FILE -o MODEL [SETTINGS]";
-const char limn_cli_export_usage[] = "MODEL -o FILE.onnx [SETTINGS]";
-const char limn_cli_info_usage[] = "FILE... [--json]";
-
 typedef struct own {
     const char *output, *network;
     bool json, check;
@@ -19,12 +12,12 @@ typedef struct own {
 #define OUTPUT(says)                                                                               \
     {                                                                                              \
         .name = "output", .kind = LIMN_SETTING_TEXT, .offset = offsetof(own, output),              \
-        .aliases = "out", .help = says                                                             \
+        .aliases = "out o", .help = says                                                           \
     }
 
-static const limn_setting import_rows[] = { OUTPUT("the model file to write; also -o"), { 0 } };
+static const limn_setting import_rows[] = { OUTPUT("the model file to write"), { 0 } };
 static const limn_setting export_rows[] = {
-    OUTPUT("the ONNX file to write; also -o"),
+    OUTPUT("the ONNX file to write"),
     { .name = "network",
       .kind = LIMN_SETTING_TEXT,
       .offset = offsetof(own, network),
@@ -43,50 +36,42 @@ static const limn_setting info_rows[] = {
     { 0 },
 };
 
-static limn_status print_rows(FILE *to, const limn_setting *rows, const void *defaults)
-{
-    limn_settings_print(to, rows, defaults);
-    return LIMN_OK;
-}
-
-limn_status limn_cli_import_rows(FILE *to)
+limn_status limn_cli_import_settings(limn_cli_see see, void *context, limn_error *error)
 {
     static const limn_import_settings nothing;
 
-    fputc('\n', to);
-    print_rows(to, import_rows, &(own){ 0 });
-    return print_rows(to, limn_import_rows(), &nothing);
+    (void)error;
+    see(context, import_rows, &(own){ 0 });
+    see(context, limn_import_rows(), &nothing);
+    return LIMN_OK;
 }
 
-limn_status limn_cli_export_rows(FILE *to)
+limn_status limn_cli_export_settings(limn_cli_see see, void *context, limn_error *error)
 {
-    fputc('\n', to);
-    return print_rows(to, export_rows, &(own){ 0 });
+    (void)error;
+    see(context, export_rows, &(own){ 0 });
+    return LIMN_OK;
 }
 
-limn_status limn_cli_info_rows(FILE *to)
+limn_status limn_cli_info_settings(limn_cli_see see, void *context, limn_error *error)
 {
-    fputc('\n', to);
-    return print_rows(to, info_rows, &(own){ 0 });
+    (void)error;
+    see(context, info_rows, &(own){ 0 });
+    return LIMN_OK;
 }
 
 /* Settings, then exactly one name, and -o. */
-static limn_status read_one(const limn_cli_table *tables, const own *o, const char *usage, int argc,
-                            char **argv, limn_error *error)
+static limn_status read_one(const limn_cli_table *tables, const own *o, int argc, char **argv,
+                            limn_error *error)
 {
-    static char output[] = "--output";
-    limn_status status;
+    limn_status status = limn_cli_read(tables, &argc, argv, error);
 
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (!strcmp(argv[i], "-o")) argv[i] = output;
-    status = limn_cli_read(tables, &argc, argv, error);
     if (status) return status;
     if (argc != 2 || !o->output)
-        return limn_cli_fail(error, LIMN_SETTING, "%s: limn %s %s",
-                             argc < 2   ? "say which file"
-                             : argc > 2 ? "one file at a time"
-                                        : "say where to with -o",
-                             argv[0], usage);
+        return limn_cli_usage(error, argv[0],
+                              argc < 2   ? "say which file"
+                              : argc > 2 ? "one file at a time"
+                                         : "say where to with -o");
     return LIMN_OK;
 }
 
@@ -97,7 +82,7 @@ limn_status limn_cli_import(int argc, char **argv, limn_error *error)
     limn_cli_table tables[] = { { limn_import_rows(), &settings },
                                 { import_rows, &o },
                                 { NULL, NULL } };
-    limn_status status = read_one(tables, &o, limn_cli_import_usage, argc, argv, error);
+    limn_status status = read_one(tables, &o, argc, argv, error);
 
     return status ? status : limn_import(argv[1], o.output, &settings, error);
 }
@@ -106,7 +91,7 @@ limn_status limn_cli_export(int argc, char **argv, limn_error *error)
 {
     own o = { 0 };
     limn_cli_table tables[] = { { export_rows, &o }, { NULL, NULL } };
-    limn_status status = read_one(tables, &o, limn_cli_export_usage, argc, argv, error);
+    limn_status status = read_one(tables, &o, argc, argv, error);
 
     if (!status) status = limn_export(argv[1], o.output, o.network, error);
     if (status || !o.check) return status;
@@ -119,9 +104,7 @@ limn_status limn_cli_info(int argc, char **argv, limn_error *error)
     limn_cli_table tables[] = { { info_rows, &o }, { NULL, NULL } };
     limn_status status = limn_cli_read(tables, &argc, argv, error);
 
-    if (!status && argc < 2)
-        status = limn_cli_fail(error, LIMN_SETTING, "say which file: limn info %s",
-                               limn_cli_info_usage);
+    if (!status && argc < 2) status = limn_cli_usage(error, argv[0], "say which file");
     for (int i = 1; i < argc && !status; i++) {
         if (i > 1 && !o.json) putchar('\n');
         status = limn_info(argv[i], o.json, stdout, error);

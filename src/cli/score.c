@@ -3,11 +3,9 @@
  * limn score: how good a model is on a paired folder. */
 #include "cli.h"
 
-#include <stddef.h>
 #include <unistd.h>
 
 enum { SHOWN = 10 };
-const char limn_cli_score_usage[] = "MODEL|RUN FOLDER [SETTINGS]";
 
 typedef struct own {
     bool json;
@@ -19,23 +17,23 @@ static const limn_setting own_rows[] = {
     { .name = NULL },
 };
 
-limn_status limn_cli_score_rows(FILE *to)
+limn_status limn_cli_score_settings(limn_cli_see see, void *context, limn_error *error)
 {
     limn_score_settings defaults = limn_score_defaults();
 
-    fputc('\n', to);
-    limn_settings_print(to, limn_score_rows(), &defaults);
-    limn_settings_print(to, own_rows, &(own){ false });
+    (void)error;
+    see(context, limn_score_rows(), &defaults);
+    see(context, own_rows, &(own){ false });
     return LIMN_OK;
 }
 
 static bool progress(void *context, const limn_translate_event *e)
 {
+    char line[80];
+
     (void)context;
-    if (e->done < e->total)
-        fprintf(stderr, "\rscored %zu of %zu", e->done, e->total);
-    else
-        fprintf(stderr, "\r%40s\r", "");
+    snprintf(line, sizeof line, "scored %zu of %zu", e->done, e->total);
+    limn_cli_live(stderr, e->done < e->total ? line : NULL);
     return true;
 }
 
@@ -125,8 +123,10 @@ limn_status limn_cli_score(int argc, char **argv, limn_error *error)
 
     if (status) return status;
     if (argc != 3)
-        return limn_cli_fail(error, LIMN_SETTING, "say which model and which folder: limn score %s",
-                             limn_cli_score_usage);
+        return limn_cli_usage(error, argv[0],
+                              argc < 2   ? "say which model and which folder"
+                              : argc < 3 ? "say which folder"
+                                         : "one model and one folder at a time");
     status = limn_score_folder(&report, argv[1], argv[2], &s,
                                isatty(STDERR_FILENO) ? progress : NULL, NULL, error);
     if (status) return status;

@@ -17,48 +17,96 @@ limn_status limn_cli_fail(limn_error *error, limn_status status, const char *for
     return status;
 }
 
-/* The table that knows the name; the first one, whose error will say what is near, when none does.
- */
+enum { NAME_MAX_BYTES = 128, NAMES_MAX = 512 };
+
+/* The table that knows the name, or NULL. */
 static const limn_cli_table *table_of(const limn_cli_table *tables, const char *name)
 {
     for (const limn_cli_table *t = tables; t->rows; t++)
         if (limn_setting_find(t->rows, name)) return t;
-    return tables;
+    return NULL;
 }
 
-static limn_status one(const limn_cli_table *tables, char *word, int left, char **next, int *used,
-                       limn_error *error)
+/* The table of the flag that "no-flag" switches off, or NULL. */
+static const limn_cli_table *negated_table(const limn_cli_table *tables, const char *name)
 {
-    char name[128], *equal = strchr(word, '=');
+    const limn_cli_table *t = NULL;
+
+    if (!strncmp(name, "no-", 3) || !strncmp(name, "no_", 3)) t = table_of(tables, name + 3);
+    return t && limn_setting_find(t->rows, name + 3)->kind == LIMN_SETTING_FLAG ? t : NULL;
+}
+
+/* Says what was meant, perhaps: a name of any table; older spellings are left to the first one. */
+static limn_status unknown(const limn_cli_table *tables, const char *command, const char *name,
+                           limn_error *error)
+{
+    const char *names[NAMES_MAX], *nearest;
+    size_t count = 0;
+
+    for (const limn_cli_table *t = tables; t->rows; t++)
+        for (const limn_setting *row = t->rows; row->name && count < NAMES_MAX; row++)
+            names[count++] = row->name;
+    if ((nearest = limn_nearest(name, names, count)))
+        return limn_cli_fail(error, LIMN_SETTING, "there is no setting --%s; did you mean --%s?",
+                             name, nearest);
+    limn_setting_set(tables->rows, tables->fields, name, "", error);
+    if (!strstr(error->text, "did you mean"))
+        limn_cli_fail(error, LIMN_SETTING, "there is no setting --%s; \"limn help %s\" lists them",
+                      name, command);
+    return LIMN_SETTING;
+}
+
+/* Whether a word is a setting that some table knows, so that it is no value of another. */
+static bool is_setting(const limn_cli_table *tables, const char *word)
+{
+    return !strncmp(word, "--", 2) &&
+           (table_of(tables, word + 2) || negated_table(tables, word + 2));
+}
+
+/* One setting: word without its dashes, next the word behind it or NULL. */
+static limn_status one(const limn_cli_table *tables, const char *command, const char *dashes,
+                       const char *word, const char *next, bool *used_next, limn_error *error)
+{
+    char name[NAME_MAX_BYTES];
+    const char *equal = strchr(word, '=');
     size_t length = equal ? (size_t)(equal - word) : strlen(word);
     const limn_cli_table *table;
     const limn_setting *row;
 
-    *used = 0;
+    *used_next = false;
     if (length >= sizeof name)
-        return limn_cli_fail(error, LIMN_SETTING, "there is no setting --%.40s...", word);
+        return limn_cli_fail(error, LIMN_SETTING, "there is no setting %s%.40s...", dashes, word);
     memcpy(name, word, length);
     name[length] = 0;
-    table = table_of(tables, name);
-    row = limn_setting_find(table->rows, name);
-    if (!row && !equal && (!strncmp(name, "no-", 3) || !strncmp(name, "no_", 3))) {
-        const limn_cli_table *negated = table_of(tables, name + 3);
-        const limn_setting *flag = limn_setting_find(negated->rows, name + 3);
+    if (!(table = table_of(tables, name))) {
+        const limn_cli_table *negated = equal ? NULL : negated_table(tables, name);
 
-        if (flag && flag->kind == LIMN_SETTING_FLAG)
+        if (negated)
             return limn_setting_set(negated->rows, negated->fields, name + 3, "false", error);
+        return unknown(tables, command, name, error);
     }
-    if (row && row->kind == LIMN_SETTING_FLAG)
+    row = limn_setting_find(table->rows, name);
+    if (row->kind == LIMN_SETTING_FLAG)
         return limn_setting_set(table->rows, table->fields, name, equal ? equal + 1 : "true",
                                 error);
-    if (row && !equal && !left)
-        return limn_cli_fail(error, LIMN_SETTING, "--%s wants a value after it", name);
-    if (!equal) *used = 1;
-    return limn_setting_set(table->rows, table->fields, name,
-                            equal  ? equal + 1
-                            : left ? *next
-                                   : "",
-                            error);
+    if (equal) return limn_setting_set(table->rows, table->fields, name, equal + 1, error);
+    if (!next || is_setting(tables, next))
+        return limn_cli_fail(error, LIMN_SETTING, "%s%s wants a value after it%s%s", dashes, name,
+                             next ? ", and none is given before " : "", next ? next : "");
+    *used_next = true;
+    return limn_setting_set(table->rows, table->fields, name, next, error);
+}
+
+/* A word that begins with one dash: "-o", where a row has that alias.  Another one is rather a slip
+ * than the name of a file. */
+static limn_status one_dash(const limn_cli_table *tables, const char *command, const char *word,
+                            const char *next, bool *used_next, limn_error *error)
+{
+    if ((word[1] == 0 || word[1] == '=') && table_of(tables, (char[]){ word[0], 0 }))
+        return one(tables, command, "-", word, next, used_next, error);
+    return limn_cli_fail(error, LIMN_SETTING,
+                         "there is no setting -%.60s%s; a file of that name goes behind --", word,
+                         table_of(tables, word) ? " (two dashes make it one)" : "");
 }
 
 limn_status limn_cli_read(const limn_cli_table *tables, int *argc, char **argv, limn_error *error)
@@ -67,20 +115,20 @@ limn_status limn_cli_read(const limn_cli_table *tables, int *argc, char **argv, 
     bool words = false; /* behind "--" everything is a name */
 
     for (int i = 1; i < *argc; i++) {
-        int used;
-        limn_status status;
+        const char *word = argv[i], *next = i + 1 < *argc ? argv[i + 1] : NULL;
+        bool used_next = false;
+        limn_status status = LIMN_OK;
 
-        if (!words && !strcmp(argv[i], "--")) {
+        if (!words && !strcmp(word, "--"))
             words = true;
-            continue;
-        }
-        if (words || strncmp(argv[i], "--", 2)) {
+        else if (words || word[0] != '-' || !word[1])
             argv[kept++] = argv[i];
-            continue;
-        }
-        status = one(tables, argv[i] + 2, *argc - i - 1, argv + i + 1, &used, error);
+        else if (word[1] == '-')
+            status = one(tables, argv[0], "--", word + 2, next, &used_next, error);
+        else
+            status = one_dash(tables, argv[0], word + 1, next, &used_next, error);
         if (status) return status;
-        i += used;
+        i += used_next;
     }
     *argc = kept;
     return LIMN_OK;

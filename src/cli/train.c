@@ -9,12 +9,10 @@
 
 #include <math.h>
 #include <signal.h>
-#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-const char limn_cli_train_usage[] = "DATA [SETTINGS]   or   --resume RUN [SETTINGS]";
 
 enum { WORDS_MAX = 1000 };
 
@@ -38,16 +36,14 @@ static const limn_setting own_rows[] = {
     { .name = NULL },
 };
 
-limn_status limn_cli_train_rows(FILE *to)
+limn_status limn_cli_train_settings(limn_cli_see see, void *context, limn_error *error)
 {
     limn_training *training;
-    limn_error error = { 0 };
-    limn_status status = limn_train_begin(&training, NULL, NULL, &error);
+    limn_status status = limn_train_begin(&training, NULL, NULL, error);
 
     if (status) return status;
-    fputs("\nThe defaults are those of pix2pix; --model decides the others.\n\n", to);
-    limn_settings_print(to, limn_train_rows(), limn_train_fields(training));
-    limn_settings_print(to, own_rows, &own_defaults);
+    see(context, limn_train_rows(), limn_train_fields(training));
+    see(context, own_rows, &own_defaults);
     limn_train_end(&training);
     return LIMN_OK;
 }
@@ -55,7 +51,7 @@ limn_status limn_cli_train_rows(FILE *to)
 /* ---- Showing --------------------------------------------------------------------------------- */
 
 typedef struct show {
-    bool json, terminal, living; /* living: the line under the cursor is ours */
+    bool json, terminal;
     int print_freq;
     double drawn; /* when, seconds */
 } show;
@@ -68,26 +64,10 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static void json_text(const char *text)
-{
-    putchar('"');
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-
-        if (c < 32 || c == '"' || c == '\\')
-            printf("\\u%04x", c);
-        else
-            putchar(c);
-    }
-    putchar('"');
-}
-
 static void json_number(const char *name, double value)
 {
-    if (isfinite(value))
-        printf(", \"%s\": %.9g", name, value);
-    else
-        printf(", \"%s\": null", name);
+    printf(", \"%s\": ", name);
+    limn_cli_json_number(value);
 }
 
 static void json_losses(int count, const char *const *names, const double *values)
@@ -95,31 +75,36 @@ static void json_losses(int count, const char *const *names, const double *value
     for (int i = 0; i < count; i++) json_number(names[i], values[i]);
 }
 
-static void clear_line(show *s)
+static void put_losses(FILE *to, int count, const char *const *names, const double *values)
 {
-    if (s->living) fputs("\r\033[K", stdout);
-    s->living = false;
+    for (int i = 0; i < count; i++) fprintf(to, "  %s %.3f", names[i], values[i]);
 }
 
-static void put_losses(int count, const char *const *names, const double *values)
+/* The line that lives: bar, step/s, time left, losses. */
+static void draw_line(show *s, const limn_train_step *t)
 {
-    for (int i = 0; i < count; i++) printf("  %s %.3f", names[i], values[i]);
-}
+    enum { BAR = 20 };
+    long left = (long)t->seconds_left;
+    int full = (int)((double)t->batch / (double)t->batches * BAR);
+    char bar[BAR + 1] = "", *line = NULL;
+    size_t size;
+    FILE *to;
 
-static void put_bar(double share)
-{
-    enum { WIDTH = 20 };
-    int full = (int)(share * WIDTH);
-
-    putchar('[');
-    for (int i = 0; i < WIDTH; i++) putchar(i < full ? '=' : i == full ? '>' : ' ');
-    putchar(']');
+    if (now() - s->drawn < 0.1 && t->batch < t->batches) return;
+    s->drawn = now();
+    if (!(to = open_memstream(&line, &size))) return; /* another step draws it */
+    for (int i = 0; i < BAR; i++) bar[i] = i < full ? '=' : i == full ? '>' : ' ';
+    fprintf(to, "epoch %d/%d [%s] %llu/%llu  %.2f step/s  ETA %ld:%02ld:%02ld", t->epoch, t->epochs,
+            bar, (unsigned long long)t->batch, (unsigned long long)t->batches,
+            1e3 / (t->ms + t->wait_ms), left / 3600, left / 60 % 60, left % 60);
+    put_losses(to, t->losses, t->loss_names, t->loss_values);
+    if (!fclose(to)) limn_cli_live(stdout, line);
+    free(line);
 }
 
 static void on_step(void *context, const limn_train_step *t)
 {
     show *s = context;
-    long left = (long)t->seconds_left;
 
     if (s->json) {
         printf("{\"step\": %llu, \"epoch\": %d, \"batch\": %llu", (unsigned long long)t->step,
@@ -131,16 +116,7 @@ static void on_step(void *context, const limn_train_step *t)
         puts("}");
         fflush(stdout);
     } else if (s->terminal) {
-        if (now() - s->drawn < 0.1 && t->batch < t->batches) return;
-        s->drawn = now();
-        printf("\r\033[Kepoch %d/%d ", t->epoch, t->epochs);
-        put_bar((double)t->batch / (double)t->batches);
-        printf(" %llu/%llu  %.2f step/s  ETA %ld:%02ld:%02ld", (unsigned long long)t->batch,
-               (unsigned long long)t->batches, 1e3 / (t->ms + t->wait_ms), left / 3600,
-               left / 60 % 60, left % 60);
-        put_losses(t->losses, t->loss_names, t->loss_values);
-        fflush(stdout);
-        s->living = true;
+        draw_line(s, t);
     } else if (t->step % (uint64_t)s->print_freq == 0) {
         printf("(epoch: %d, iters: %llu, time: %.3f, data: %.3f)", t->epoch,
                (unsigned long long)t->batch, 1e-3 * t->ms, 1e-3 * t->wait_ms);
@@ -166,7 +142,7 @@ static void on_epoch(void *context, const limn_train_epoch *t)
 {
     show *s = context;
 
-    clear_line(s);
+    if (s->terminal) limn_cli_live(stdout, NULL);
     if (s->json) {
         printf("{\"event\": \"epoch\", \"epoch\": %d, \"steps\": %llu", t->epoch,
                (unsigned long long)t->step);
@@ -189,7 +165,7 @@ static void on_epoch(void *context, const limn_train_epoch *t)
         printf(", \"best\": %s}\n", t->best ? "true" : "false");
     } else if (s->terminal) {
         printf("epoch %d/%d  %.0f s", t->epoch, t->epochs, t->seconds);
-        put_losses(t->losses, t->loss_names, t->loss_values);
+        put_losses(stdout, t->losses, t->loss_names, t->loss_values);
         if (!isnan(t->l1))
             printf("  | validation L1 %.4f (train %.4f)  PSNR %.2f  SSIM %.3f%s", t->l1,
                    t->train_l1, t->psnr, t->ssim, t->best ? "  best" : "");
@@ -217,15 +193,14 @@ static void on_event(void *context, const char *kind, const char *sentence)
 
     if (s->json) {
         printf("{\"event\": ");
-        json_text(kind);
+        limn_cli_json_text(kind);
         printf(", \"sentence\": ");
-        json_text(sentence);
+        limn_cli_json_text(sentence);
         puts("}");
         fflush(stdout);
         return;
     }
-    clear_line(s);
-    if (s->terminal) fflush(stdout);
+    if (s->terminal) limn_cli_live(stdout, NULL);
     fprintf(stderr, "%s\n", sentence);
 }
 
@@ -356,7 +331,7 @@ limn_status limn_cli_train(int argc, char **argv, limn_error *error)
         s.terminal = !o.json && isatty(STDOUT_FILENO);
         catch_signals(training);
         status = limn_train_run(training, &watch, error);
-        clear_line(&s);
+        if (s.terminal) limn_cli_live(stdout, NULL);
         if (!o.json && (!status || status == LIMN_STOPPED))
             fprintf(stderr, "%s: waited for pictures %.1f %% of the time; results: %s/index.html\n",
                     limn_train_folder(training), 100 * limn_train_wait_share(training),

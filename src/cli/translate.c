@@ -7,22 +7,19 @@
 #include "cli.h"
 
 #include <signal.h>
-#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
-const char limn_cli_translate_usage[] = "MODEL|RUN FILE|FOLDER|-... -o FILE|FOLDER|- [SETTINGS]";
-
 typedef struct own {
     const char *output, *input;
-    bool json, terminal;
+    bool json;
 } own;
 
 static const limn_setting own_rows[] = {
-    { "output", LIMN_SETTING_TEXT, offsetof(own, output), 0, 0, NULL, "out results-dir",
-      "where to: a file for one picture, else a folder; - is standard output; also -o" },
-    { "input", LIMN_SETTING_TEXT, offsetof(own, input), 0, 0, NULL, "dataroot",
-      "one more file or folder; also -i" },
+    { "output", LIMN_SETTING_TEXT, offsetof(own, output), 0, 0, NULL, "out results-dir o",
+      "where to: a file for one picture, else a folder; - is standard output" },
+    { "input", LIMN_SETTING_TEXT, offsetof(own, input), 0, 0, NULL, "dataroot i",
+      "one more file or folder" },
     { "json", LIMN_SETTING_FLAG, offsetof(own, json), 0, 0, NULL, NULL,
       "print one JSON object a picture" },
     { .name = NULL },
@@ -36,21 +33,22 @@ static void interrupt(int number)
     interrupted = 1;
 }
 
-limn_status limn_cli_translate_rows(FILE *to)
+limn_status limn_cli_translate_settings(limn_cli_see see, void *context, limn_error *error)
 {
     limn_translate_settings defaults = limn_translate_defaults();
 
-    fputc('\n', to);
-    limn_settings_print(to, own_rows, &(own){ .output = NULL });
-    limn_settings_print(to, limn_translate_rows(), &defaults);
+    (void)error;
+    see(context, own_rows, &(own){ .output = NULL });
+    see(context, limn_translate_rows(), &defaults);
     return LIMN_OK;
 }
 
 static bool progress(void *context, const limn_translate_event *e)
 {
     const own *o = context;
+    char line[80];
 
-    if (o->terminal) fprintf(stderr, "\r%70s\r", "");
+    if (e->total > 1) limn_cli_live(stderr, NULL);
     if (o->json) {
         printf("{\"input\": ");
         limn_cli_json_text(e->input);
@@ -68,21 +66,9 @@ static bool progress(void *context, const limn_translate_event *e)
         limn_cli_safe_text(stderr, e->sentence);
         fputc('\n', stderr);
     }
-    if (o->terminal && e->done < e->total)
-        fprintf(stderr, "translated %zu of %zu", e->done, e->total);
+    snprintf(line, sizeof line, "translated %zu of %zu", e->done, e->total);
+    if (e->done < e->total) limn_cli_live(stderr, line);
     return !interrupted;
-}
-
-/* -o and -i as people type them, until "--". */
-static void spell_out(int argc, char **argv)
-{
-    static char output[] = "--output", input[] = "--input";
-
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (!strcmp(argv[i], "-o"))
-            argv[i] = output;
-        else if (!strcmp(argv[i], "-i"))
-            argv[i] = input;
 }
 
 static limn_status read_all(int *argc, char **argv, limn_translate_settings *s, own *o,
@@ -92,19 +78,19 @@ static limn_status read_all(int *argc, char **argv, limn_translate_settings *s, 
     limn_status status;
 
     *s = limn_translate_defaults();
-    *o = (own){ .terminal = isatty(STDERR_FILENO) };
-    spell_out(*argc, argv);
+    *o = (own){ .output = NULL };
     status = limn_cli_read(tables, argc, argv, error);
     if (status) return status;
     if (o->input)
         argv[(*argc)++] = (char *)(uintptr_t)o->input; /* its place was freed by --input */
     if (*argc < 3)
-        return limn_cli_fail(error, LIMN_SETTING, "say which %s: limn translate %s",
-                             *argc < 2 ? "model" : "pictures", limn_cli_translate_usage);
+        return limn_cli_usage(error, argv[0], *argc < 2 ? "say which model" : "say which pictures");
     if (!o->output && *argc == 3 && !strcmp(argv[2], "-")) o->output = "-";
-    if (!o->output)
-        return limn_cli_fail(error, LIMN_SETTING, "say where to with -o: limn translate %s",
-                             limn_cli_translate_usage);
+    if (!o->output) return limn_cli_usage(error, argv[0], "say where to with -o");
+    if (!strcmp(o->output, "-") && isatty(STDOUT_FILENO))
+        return limn_cli_fail(error, LIMN_SETTING,
+                             "a picture is not for a terminal; send it to a file with -o FILE or > "
+                             "FILE");
     if (o->json && !strcmp(o->output, "-"))
         return limn_cli_fail(error, LIMN_SETTING,
                              "--json and the picture cannot both go to standard output");

@@ -4,10 +4,6 @@
  * intact, 1 when one is broken or cannot be read, 2 when one has none. */
 #include "cli.h"
 
-#include <stddef.h>
-
-const char limn_cli_verify_usage[] = "FILE... [SETTINGS]";
-
 typedef struct own {
     const char *anchors;
     bool json;
@@ -15,16 +11,16 @@ typedef struct own {
 
 static const limn_setting own_rows[] = {
     { "anchors", LIMN_SETTING_TEXT, offsetof(own, anchors), 0, 0, NULL, "trust-anchors",
-      "PEM file of certificates to trust (none: nobody is known)" },
+      "PEM file of certificates to trust; none: nobody is known" },
     { "json", LIMN_SETTING_FLAG, offsetof(own, json), 0, 0, NULL, NULL,
       "print one JSON object a file" },
     { .name = NULL },
 };
 
-limn_status limn_cli_verify_rows(FILE *to)
+limn_status limn_cli_verify_settings(limn_cli_see see, void *context, limn_error *error)
 {
-    fputc('\n', to);
-    limn_settings_print(to, own_rows, &(own){ NULL, false });
+    (void)error;
+    see(context, own_rows, &(own){ NULL, false });
     return LIMN_OK;
 }
 
@@ -121,9 +117,7 @@ limn_status limn_cli_verify(int argc, char **argv, limn_error *error)
     limn_status status = limn_cli_read(tables, &argc, argv, error);
 
     if (status) return status;
-    if (argc < 2)
-        return limn_cli_fail(error, LIMN_SETTING, "say which file: limn verify %s",
-                             limn_cli_verify_usage);
+    if (argc < 2) return limn_cli_usage(error, argv[0], "say which file");
     for (int i = 1; i < argc; i++) {
         limn_error one = { 0 };
 

@@ -52,8 +52,8 @@ typedef struct limn_recipe {
 
 extern const limn_recipe *const limn_recipes[]; /* ends with NULL */
 const limn_recipe *limn_recipe_find(const char *name);
-/* "pix2pix, cycle_gan, ...": for messages.  The text is cut where it does not fit. */
-const char *limn_recipe_names(char *text, size_t size);
+/* "pix2pix, cycle_gan, ..." with ", " between.  The text is cut where it does not fit. */
+const char *limn_recipe_names(char *text, size_t size, const char *between);
 /* Defaults and terms together; terms are changed by limn_setting_set(recipe->rows, &s.terms, ...).
  */
 limn_recipe_settings limn_recipe_defaults(const limn_recipe *recipe);

@@ -26,13 +26,13 @@ const limn_recipe *limn_recipe_find(const char *name)
     return NULL;
 }
 
-const char *limn_recipe_names(char *text, size_t size)
+const char *limn_recipe_names(char *text, size_t size, const char *between)
 {
     size_t used = 0;
 
     text[0] = 0;
     for (int i = 0; limn_recipes[i] && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "",
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? between : "",
                                  limn_recipes[i]->name);
     return text;
 }

@@ -28,7 +28,7 @@ static limn_status begin(limn_training *t, const char *model, const char *resume
             return limn_fail(error, LIMN_SETTING,
                              "there is no recipe \"%s\"; did you mean --model %s?", model, path);
         return limn_fail(error, LIMN_SETTING, "there is no recipe \"%s\"; --model is one of %s",
-                         model, limn_recipe_names(list, sizeof list));
+                         model, limn_recipe_names(list, sizeof list, ", "));
     }
     t->settings = limn_train_defaults(t->recipe);
     return LIMN_OK;

@@ -29,15 +29,15 @@ static const limn_setting plain_rows[] = {
       "name of the run, a folder in checkpoints-dir; none: that of the data folder" },
     { "out", TEXT, AT(out), 0, 0, NULL, "run", "folder of the run; none: checkpoints-dir/name" },
     { "checkpoints-dir", TEXT, AT(checkpoints_dir), 0, 0, NULL, NULL, "folder of all runs" },
-    { "model", TEXT, AT(model), 0, 0, NULL, "recipe", NULL }, /* help: the names of all */
+    { "model", TEXT, AT(model), 0, 0, NULL, "recipe", "what a step computes" }, /* names: below */
     { "direction", CHOICE, AT(direction), 0, 0, "AtoB|BtoA", "which_direction",
       "what becomes what" },
     { "init", TEXT, AT(init), 0, 0, NULL, "pretrained_name",
       "start from these weights: models, .pth or safetensors files, a comma between them" },
-    { "netG", TEXT, AT(netG), 0, 0, NULL, "which_model_netG",
-      "generator: unet_256, unet_128, resnet_9blocks, resnet_6blocks ..." },
-    { "netD", TEXT, AT(netD), 0, 0, NULL, "which_model_netD",
-      "critic: basic (70x70 patches), n_layers, pixel" },
+    { "netG", TEXT, AT(netG), 0, 0, "unet_256|unet_128|resnet_9blocks|resnet_6blocks",
+      "which_model_netG", "generator" },
+    { "netD", TEXT, AT(netD), 0, 0, "basic|n_layers|pixel", "which_model_netD",
+      "critic; basic sees patches of 70x70" },
     { "n-layers-D", INT, AT(n_layers_D), 1, 8, NULL, NULL, "layers of the critic n_layers" },
     { "norm", CHOICE, AT(norm), 0, 0, "batch|instance|none", NULL, "normalisation" },
     { "dropout", FLAG, AT(dropout), 0, 0, NULL, NULL, "dropout in the generator while training" },
@@ -135,13 +135,13 @@ static size_t add_terms(limn_setting *to)
 
 static void make_rows(void)
 {
-    static char models[160] = "recipe: ";
+    static char models[160];
     size_t count = 0;
 
-    limn_recipe_names(models + strlen(models), sizeof models - strlen(models));
+    limn_recipe_names(models, sizeof models, "|");
     for (const limn_setting *row = plain_rows; row->name; row++) {
         rows[count++] = *row;
-        if (!row->help) rows[count - 1].help = models;
+        if (!strcmp(row->name, "model")) rows[count - 1].choices = models;
         if (!strcmp(row->name, "gan-mode")) count += add_terms(rows + count);
         if (strcmp(row->name, "flip")) continue;
         for (const limn_setting *d = limn_derivation_rows; d->name; d++) {

@@ -15,11 +15,11 @@
 #define AT(field) offsetof(limn_translate_settings, field)
 
 static const limn_setting rows[] = {
-    { "direction", LIMN_SETTING_TEXT, AT(direction), 0, 0, NULL, "which-direction",
-      "AtoB or BtoA, for models that go both ways (none: the model's own)" },
+    { "direction", LIMN_SETTING_TEXT, AT(direction), 0, 0, "AtoB|BtoA", "which-direction",
+      "for models that go both ways; none: the model's own" },
     { "network", LIMN_SETTING_TEXT, AT(network), 0, 0, NULL, NULL,
-      "which network of the file (none: the one that translates)" },
-    { "format", LIMN_SETTING_CHOICE, AT(format), 0, 0, "auto|png|jpeg|webp|tiff", NULL,
+      "which network of the file; none: the one that translates" },
+    { "format", LIMN_SETTING_CHOICE, AT(format), 0, 0, "auto|png|jpeg|webp|tiff", "f",
       "of what is written; auto: by the name of the output, else as the input" },
     { "quality", LIMN_SETTING_INT, AT(quality), 1, 100, NULL, NULL, "of JPEG and WebP" },
     { "lossless", LIMN_SETTING_FLAG, AT(lossless), 0, 0, NULL, NULL, "WebP without loss" },
@@ -32,12 +32,12 @@ static const limn_setting rows[] = {
       "how: plain loops, float32, bfloat16, or what suits the processor" },
     { "threads", LIMN_SETTING_INT, AT(threads), 0, 256, NULL, NULL,
       "compute threads; 0: one a core" },
-    { "workers", LIMN_SETTING_INT, AT(workers), 0, 64, NULL, "num-threads nThreads",
+    { "workers", LIMN_SETTING_INT, AT(workers), 0, 64, NULL, "num-threads nThreads j",
       "threads that decode and encode beside them" },
     { "memory", LIMN_SETTING_INT, AT(memory_mib), 0, 1 << 24, NULL, NULL,
       "MiB; a picture that would take more is refused; 0: half of the machine's" },
     { "sign-cert", LIMN_SETTING_TEXT, AT(sign_cert), 0, 0, NULL, NULL,
-      "PEM file with your certificate for signing (none: one made for this process)" },
+      "PEM file with your certificate for signing; none: one made for this process" },
     { "sign-key", LIMN_SETTING_TEXT, AT(sign_key), 0, 0, NULL, NULL, "PEM file with its key" },
     { .name = NULL },
 };
