@@ -209,22 +209,22 @@ static void on_alarm(void *context, const limn_train_alarm *alarm)
     show *s = context;
 
     if (!s->json) {
-        clear_line(s);
+        if (s->terminal) limn_cli_live(stdout, NULL);
         if (s->terminal) fflush(stdout);
         fprintf(stderr, "alarm: %s\n", alarm->sentence);
         return;
     }
     printf("{\"event\": \"alarm\", \"alarm\": ");
-    json_text(alarm->kind);
+    limn_cli_json_text(alarm->kind);
     printf(", \"subject\": ");
-    json_text(alarm->subject);
+    limn_cli_json_text(alarm->subject);
     printf(", \"change\": ");
-    json_text(alarm->change);
+    limn_cli_json_text(alarm->change);
     printf(", \"step\": %llu, \"epoch\": %d", (unsigned long long)alarm->step, alarm->epoch);
     json_number("value", alarm->value);
     json_number("threshold", alarm->threshold);
     printf(", \"sentence\": ");
-    json_text(alarm->sentence);
+    limn_cli_json_text(alarm->sentence);
     puts("}");
     fflush(stdout);
 }
