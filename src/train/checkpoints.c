@@ -52,13 +52,19 @@ static limn_network network_of(const limn_trainer *t, const char *name)
 static limn_status add_network(limn_model_card *card, const limn_trainer *t, const char *name,
                                limn_error *error)
 {
+    limn_model_network *n;
+
     for (int i = 0; i < card->network_count; i++)
         if (!strcmp(card->networks[i].name, name)) return LIMN_OK;
     if (card->network_count == LIMN_MODEL_NETWORKS_MAX)
         return limn_fail(error, LIMN_BUG, "the recipe %s has more than %d networks",
                          t->recipe->name, LIMN_MODEL_NETWORKS_MAX);
-    card->networks[card->network_count++] = (limn_model_network){ .name = name,
-                                                                  .network = network_of(t, name) };
+    n = &card->networks[card->network_count++];
+    *n = (limn_model_network){ .name = name, .network = network_of(t, name) };
+    if (t->recipe->colorizes && n->network.output_nc == 2) {
+        n->input = "L";
+        n->output = "Lab"; /* a and b, joined to the input's L */
+    }
     return LIMN_OK;
 }
 

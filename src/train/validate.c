@@ -125,6 +125,7 @@ static limn_status one(limn_validator *v, const limn_batch *b, int generator, bo
         !(shown.output = cut(i->values, i->out, kept.h, kept.w, error)) ||
         (truth && !(shown.target = cut(truth, b->b_shape, kept.h, kept.w, error))))
         status = LIMN_NO_MEMORY;
+    if (!status && v->trainer->recipe->colorizes) status = limn_shown_paint(&shown, error);
     if (!status && truth)
         status = limn_score_pictures(score, shown.output, shown.target, shown.output_shape, 2,
                                      error);

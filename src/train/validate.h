@@ -21,6 +21,10 @@ typedef struct limn_shown {
     limn_shape input_shape, output_shape;
 } limn_shown;
 
+/* Planes of a and b become sRGB, with the lightness of the input.  On failure what is there can
+ * still be freed. */
+limn_status limn_shown_paint(limn_shown *shown, limn_error *error);
+
 typedef struct limn_inference {
     limn_graph *graph;
     limn_plan *plan;
