@@ -61,8 +61,6 @@ static const limn_setting plain_rows[] = {
       "draw 0 to N touches of the target's colours into the input" },
     { "hints-none", FLOAT, AT(hints.none), 0, 1, NULL, NULL,
       "share of the pictures that get no touch" },
-    { "hints-recolour", FLOAT, AT(hints.recolour), 0, 1, NULL, NULL,
-      "share of the touched pictures whose target's colours are swapped, so that touches count" },
     { "batch-size", INT, AT(batch_size), 1, 1024, NULL, "batchSize batch", "pictures a step" },
     { "serial-batches", FLAG, AT(serial_batches), 0, 0, NULL, NULL,
       "pictures in the order of their names" },
