@@ -331,6 +331,8 @@ typedef struct limn_bench_settings {
     int size, width;  /* of the pictures in pixels; width 0: the same as size */
     int batch, ngf, ndf, threads, rounds;
     int compute; /* row compute: plain, fp32, bf16, auto */
+    bool tune;   /* measure the ways to compute each convolution, and remember the best */
+    int method;  /* row method: chosen, or one way wherever it fits */
 } limn_bench_settings;
 
 /* The rows of that struct (all but what) and its defaults. */
@@ -343,16 +345,19 @@ typedef struct limn_bench_result {
     double gflops;                    /* convolution work over the median time, 1e9 a second */
     double peak_gflops, peak_percent; /* what the processor's multiply-adds reach here, measured */
     double rss_mib;                   /* highest resident memory of the process so far */
-    double plan_ms;                   /* time that planning took */
+    double plan_ms;                   /* time that planning took, tuning included */
+    int measured;                     /* choices that tuning has measured */
 } limn_bench_result;
 
 /* Runs two warm-up rounds and then `rounds` timed ones on random pictures.  profile (may be NULL)
- * receives a table: per operation milliseconds, GFLOP/s, share, implementation.  SETTING where a
- * setting does not fit, SHAPE where the network cannot take the size. */
+ * receives a table: per operation milliseconds, share, GFLOP/s, per cent of the peak, bytes,
+ * implementation; then what convolutions take together, and all else.  SETTING where a setting does
+ * not fit, SHAPE where the network cannot take the size. */
 limn_status limn_bench(const limn_bench_settings *settings, limn_bench_result *result,
                        FILE *profile, limn_error *error);
 
-/* Prints the plan of the same: step, op, name, shape, layout, implementation, bytes, lifetime. */
+/* Prints the plan of the same: step, op, name, shape, layout, implementation, way of computing (with
+ * a star where it was measured), bytes, lifetime. */
 limn_status limn_show_plan(const limn_bench_settings *settings, FILE *to, limn_error *error);
 
 /* ---- Models from and to elsewhere ------------------------------------------------------------ */

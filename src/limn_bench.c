@@ -11,6 +11,7 @@
 #include "recipe/recipe.h"
 #include "zoo/mobilenet.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -35,6 +36,11 @@ static const limn_setting rows[] = {
     { "rounds", LIMN_SETTING_INT, AT(rounds), 1, 100000, NULL, NULL, "timed rounds" },
     { "compute", LIMN_SETTING_CHOICE, AT(compute), 0, 0, "plain|fp32|bf16|auto", NULL,
       "how: plain loops, float32, bfloat16, or what suits the processor" },
+    { "tune", LIMN_SETTING_FLAG, AT(tune), 0, 0, NULL, NULL,
+      "first measure how each convolution is computed fastest, and remember it for this machine" },
+    { "method", LIMN_SETTING_CHOICE, AT(method), 0, 0,
+      "chosen|direct|channels-last|winograd|few-channels|sub-pixel", NULL,
+      "compute convolutions this way wherever it fits, to compare" },
     { .name = NULL },
 };
 
@@ -55,6 +61,8 @@ limn_bench_settings limn_bench_defaults(void)
 }
 
 typedef struct bench {
+    limn_arena arena;
+    limn_choices *choices;
     limn_graph *graph;
     limn_weights *weights;
     limn_plan *plan;
@@ -147,6 +155,14 @@ static limn_status open_bench(bench *b, const limn_bench_settings *s, limn_error
     double begin;
 
     limn_compute_threads_set(s->threads);
+    limn_arena_open(&b->arena, "choices", 0);
+    LIMN_TRY(limn_choices_open(&b->choices, &b->arena, error));
+    limn_choices_prefer(b->choices, (limn_method)s->method);
+    if (s->tune)
+        settings.tune_seconds = HUGE_VAL;
+    else
+        limn_choices_recall(b->choices);
+    settings.choices = b->choices;
     LIMN_TRY(describe(b, s, error));
     LIMN_TRY(limn_weights_open(&b->weights, error));
     LIMN_TRY(limn_weights_add(b->weights, b->graph, error));
@@ -154,6 +170,7 @@ static limn_status open_bench(bench *b, const limn_bench_settings *s, limn_error
     begin = now();
     LIMN_TRY(limn_plan_open(&b->plan, b->graph, b->weights, &settings, error));
     b->plan_seconds = now() - begin;
+    if (s->tune) (void)limn_choices_remember(b->choices);
     return feed_noise(b, error);
 }
 
@@ -165,6 +182,7 @@ static void close_bench(bench *b)
     limn_block_free(b->noise);
     limn_block_free(b->seconds);
     limn_block_free(b->profile);
+    limn_arena_close(&b->arena);
 }
 
 static int by_size(const void *a, const void *b)
@@ -175,8 +193,8 @@ static int by_size(const void *a, const void *b)
 }
 
 typedef struct row {
-    const char *op, *implementation;
-    double seconds, flops;
+    limn_step_facts facts; /* sums of all its calls */
+    double seconds;
     int calls;
 } row;
 
@@ -185,41 +203,67 @@ static int by_seconds(const void *a, const void *b)
     return by_size(&((const row *)b)->seconds, &((const row *)a)->seconds);
 }
 
-/* One row for each pair of operation and implementation. */
+/* One row for each operation, direction and implementation. */
+static int collect(const bench *b, int rounds, row *table)
+{
+    int count = 0;
+
+    for (int s = 0; s < limn_plan_steps(b->plan); s++) {
+        limn_step_facts f = limn_plan_step_about(b->plan, s);
+        int i = 0;
+
+        while (i < count &&
+               (strcmp(table[i].facts.op, f.op) || table[i].facts.backward != f.backward ||
+                strcmp(table[i].facts.implementation, f.implementation)))
+            i++;
+        if (i == count) {
+            table[count++] = (row){ .facts = f };
+            table[i].facts.flops = 0;
+            table[i].facts.bytes = 0;
+        }
+        table[i].seconds += b->profile[s] / rounds;
+        table[i].facts.flops += f.flops;
+        table[i].facts.bytes += f.bytes;
+        table[i].calls++;
+    }
+    qsort(table, (size_t)count, sizeof *table, by_seconds);
+    return count;
+}
+
 static limn_status print_profile(const bench *b, int rounds, double peak, FILE *to,
                                  limn_error *error)
 {
-    int steps = limn_plan_steps(b->plan), count = 0;
-    row *table = limn_block(((size_t)steps + 1) * sizeof *table);
-    double total = 0;
+    row *table = limn_block(((size_t)limn_plan_steps(b->plan) + 1) * sizeof *table);
+    double total = 0, convolving = 0, flops = 0;
+    int count;
 
     if (!table) return limn_fail(error, LIMN_NO_MEMORY, "out of memory for the profile");
-    for (int s = 0; s < steps; s++) {
-        const char *op, *implementation;
-        double flops;
-        int i = 0;
-
-        limn_plan_step_name(b->plan, s, &op, &implementation, &flops);
-        while (i < count &&
-               (strcmp(table[i].op, op) || strcmp(table[i].implementation, implementation)))
-            i++;
-        if (i == count) table[count++] = (row){ .op = op, .implementation = implementation };
-        table[i].seconds += b->profile[s] / rounds;
-        table[i].flops += flops;
-        table[i].calls++;
-        total += b->profile[s] / rounds;
-    }
-    qsort(table, (size_t)count, sizeof *table, by_seconds);
-    fprintf(to, "%8s %6s %6s %9s %7s  %-28s %s\n", "ms", "share", "calls", "GFLOP/s", "peak %",
-            "operation", "implementation");
+    count = collect(b, rounds, table);
     for (int i = 0; i < count; i++) {
-        double rate = table[i].flops / table[i].seconds;
-
-        fprintf(to, "%8.2f %5.1f%% %6d %9.1f %7.1f  %-28s %s\n", 1e3 * table[i].seconds,
-                100 * table[i].seconds / total, table[i].calls, 1e-9 * rate, 100 * rate / peak,
-                table[i].op, table[i].implementation);
+        total += table[i].seconds;
+        if (!table[i].facts.convolution) continue;
+        convolving += table[i].seconds;
+        flops += table[i].facts.flops;
     }
-    fprintf(to, "%8.2f 100.0%%\n", 1e3 * total);
+    fprintf(to, "%8s %6s %6s %9s %7s %8s %6s  %-22s %s\n", "ms", "share", "calls", "GFLOP/s",
+            "peak %", "MB", "GB/s", "operation", "implementation");
+    for (int i = 0; i < count; i++) {
+        const row *r = &table[i];
+        double rate = r->facts.flops / r->seconds;
+        char name[64];
+
+        snprintf(name, sizeof name, "%s%s", r->facts.op, r->facts.backward ? " backward" : "");
+        fprintf(to, "%8.2f %5.1f%% %6d %9.1f %7.1f %8.1f %6.1f  %-22s %s\n", 1e3 * r->seconds,
+                100 * r->seconds / total, r->calls, 1e-9 * rate, 100 * rate / peak,
+                1e-6 * (double)r->facts.bytes, 1e-9 * (double)r->facts.bytes / r->seconds, name,
+                r->facts.implementation);
+    }
+    fprintf(to,
+            "%8.2f ms: convolutions %.2f ms at %.0f GFLOP/s, %.0f %% of the peak; all else %.2f "
+            "ms, %.1f %%\n",
+            1e3 * total, 1e3 * convolving, 1e-9 * flops / convolving,
+            100 * flops / convolving / peak, 1e3 * (total - convolving),
+            100 * (total - convolving) / total);
     limn_block_free(table);
     return LIMN_OK;
 }
@@ -258,6 +302,7 @@ limn_status limn_bench(const limn_bench_settings *s, limn_bench_result *result, 
 
         qsort(b.seconds, (size_t)s->rounds, sizeof *b.seconds, by_size);
         result->median_ms = 1e3 * 0.5 * (b.seconds[s->rounds / 2] + b.seconds[(s->rounds - 1) / 2]);
+        result->measured = limn_plan_about(b.plan).measured;
         result->min_ms = 1e3 * b.seconds[0];
         result->max_ms = 1e3 * b.seconds[s->rounds - 1];
         result->gflops = 1e-6 * flops / result->median_ms;

@@ -69,6 +69,7 @@ limn_status limn_cli_bench(int argc, char **argv, limn_error *error)
             "%.0f MiB resident, planned in %.0f ms\n",
             s.what, r.compute, r.median_ms, r.min_ms, r.max_ms, r.gflops, r.peak_percent,
             r.peak_gflops, r.rss_mib, r.plan_ms);
+    if (s.tune && !o.json) printf("%d choices measured\n", r.measured);
     return LIMN_OK;
 }
 

@@ -4,6 +4,7 @@
  * plan_memory.c, in that order. */
 #include "base/cpu.h"
 #include "net/plan_inside.h"
+#include "op/tune.h"
 #include <string.h>
 
 limn_compute limn_compute_resolve(limn_compute compute)
@@ -44,6 +45,15 @@ static limn_status take_memory(limn_plan *plan, limn_error *error)
     return LIMN_OK;
 }
 
+static limn_status open_choices(limn_plan *plan, limn_error *error)
+{
+    plan->tune_until = limn_tune_clock() + plan->settings.tune_seconds;
+    if ((plan->choices = plan->settings.choices)) return LIMN_OK;
+    LIMN_TRY(limn_choices_open(&plan->choices, &plan->arena, error));
+    if (plan->compute != LIMN_COMPUTE_PLAIN) limn_choices_recall(plan->choices);
+    return LIMN_OK;
+}
+
 limn_status limn_plan_open(limn_plan **out, const limn_graph *graph, limn_weights *weights,
                            const limn_plan_settings *settings, limn_error *error)
 {
@@ -62,6 +72,7 @@ limn_status limn_plan_open(limn_plan **out, const limn_graph *graph, limn_weight
     plan->compute = limn_compute_resolve(settings->compute);
     status = map_parameters(plan, error);
     if (!status && plan->compute != LIMN_COMPUTE_PLAIN) status = limn_dnn_start(error);
+    if (!status) status = open_choices(plan, error);
     if (!status) status = limn_plan_make_steps(plan, error);
     if (!status) status = limn_plan_make_layouts(plan, error);
     if (!status) status = limn_plan_make_memory(plan, error);
@@ -158,13 +169,16 @@ void limn_plan_print(const limn_plan *plan, FILE *to)
     fprintf(to, "compute %s (%s), %d threads, kernels %s\n", limn_compute_name(plan->compute),
             plan->compute == LIMN_COMPUTE_PLAIN ? "no compute library" : limn_dnn_version(),
             limn_compute_threads(), limn_cpu_name(limn_cpu()));
-    fprintf(to, "%4s  %-26s %-40s %-18s %-17s %-38s %10s %10s  %s\n", "step", "op", "name", "shape",
-            "layout", "implementation", "bytes", "at", "lives");
+    fprintf(to, "%4s  %-26s %-40s %-18s %-17s %-38s %-23s %10s %10s  %s\n", "step", "op", "name",
+            "shape", "layout", "implementation", "choice", "bytes", "at", "lives");
     for (int s = 0; s < plan->step_count; s++) {
         const limn_step *step = &plan->steps[s];
         limn_value value = subject(step);
-        char op[48], shape[40] = "", layout[40] = "", memory[24] = "", lives[32] = "";
+        char op[48], shape[40] = "", layout[40] = "", memory[24] = "", lives[32] = "",
+                     choice[64] = "";
         size_t bytes = 0;
+
+        if (step->call) limn_tune_text(step->call, plan->choices, choice, sizeof choice);
 
         snprintf(op, sizeof op, "%s%s%s%s", op_name(step),
                  step->call && step->call->backward ? " backward" : "",
@@ -180,9 +194,9 @@ void limn_plan_print(const limn_plan *plan, FILE *to)
             bytes = p->bytes;
             snprintf(lives, sizeof lives, "%d..%d", p->first, p->last);
         }
-        fprintf(to, "%4d  %-26s %-40s %-18s %-17s %-38s %10zu %10s  %s\n", s, op,
-                step->name ? step->name : "", shape, layout, implementation(step), bytes, memory,
-                lives);
+        fprintf(to, "%4d  %-26s %-40s %-18s %-17s %-38s %-23s %10zu %10s  %s\n", s, op,
+                step->name ? step->name : "", shape, layout, implementation(step), choice, bytes,
+                memory, lives);
     }
     fprintf(to,
             "%d steps, %d convolutions (%d by reference code, %d reorders), %.2f GFLOP, "
@@ -194,7 +208,9 @@ void limn_plan_print(const limn_plan *plan, FILE *to)
 
 limn_plan_facts limn_plan_about(const limn_plan *plan)
 {
-    limn_plan_facts facts = { .steps = plan->step_count, .plan_bytes = plan->memory_bytes };
+    limn_plan_facts facts = { .steps = plan->step_count,
+                              .plan_bytes = plan->memory_bytes,
+                              .measured = plan->measured };
 
     for (int s = 0; s < plan->step_count; s++) {
         const limn_step *step = &plan->steps[s];
@@ -217,15 +233,25 @@ int limn_plan_steps(const limn_plan *plan)
     return plan->step_count;
 }
 
-const char *limn_plan_step_name(const limn_plan *plan, int step, const char **op,
-                                const char **implementation_name, double *flops)
+limn_step_facts limn_plan_step_about(const limn_plan *plan, int step)
 {
     const limn_step *s = &plan->steps[step];
+    limn_value values[LIMN_STEP_VALUES];
+    limn_step_facts facts = {
+        .name = s->name ? s->name : "",
+        .op = op_name(s),
+        .implementation = implementation(s),
+        .backward = s->kind == LIMN_STEP_CALL && s->call->backward,
+        .convolution = s->kind == LIMN_STEP_CALL &&
+                       limn_op_weight(s->call->op, s->call->inputs) >= 0,
+        .flops = s->flops,
+    };
 
-    if (op) *op = op_name(s);
-    if (implementation_name) *implementation_name = implementation(s);
-    if (flops) *flops = s->flops;
-    return s->name ? s->name : "";
+    for (int k = limn_step_reads(s, values) - 1; k >= 0; k--)
+        facts.bytes += plan->places[values[k]].bytes;
+    for (int k = limn_step_writes(s, values) - 1; k >= 0; k--)
+        facts.bytes += plan->places[values[k]].bytes;
+    return facts;
 }
 
 void limn_plan_profile(limn_plan *plan, double *seconds)

@@ -55,6 +55,10 @@ typedef struct limn_plan_settings {
     bool no_fusion; /* for tests: every node its own step */
     bool guards;    /* for tests: guard words around every buffer, checked after every step, and no
                        two buffers share memory */
+    /* How to compute each convolution (op/choice.h): looked up and added to; borrowed while the
+     * plan is open.  NULL: what this machine remembers. */
+    limn_choices *choices;
+    double tune_seconds; /* to measure what is not known in these; 0: by rule */
 } limn_plan_settings;
 
 typedef struct limn_plan limn_plan;
@@ -73,7 +77,8 @@ limn_status limn_plan_run(limn_plan *plan, const limn_moment *moment, limn_error
 /* Copies a reported value out as float32 NCHW. */
 limn_status limn_plan_read(limn_plan *plan, limn_value value, float *values, limn_error *error);
 
-/* A table: step, op, name, shape, layout, implementation, bytes, lifetime; then totals. */
+/* A table: step, op, name, shape, layout, implementation, choice (with a star: measured), bytes,
+ * lifetime; then totals. */
 void limn_plan_print(const limn_plan *plan, FILE *to);
 
 /* Facts for benchmarks and tests. */
@@ -81,13 +86,21 @@ typedef struct limn_plan_facts {
     int steps, convolutions, reference_convolutions, reorders;
     size_t plan_bytes, weight_bytes;
     double flops; /* of convolutions and products in one run, 2 a multiply-add */
+    int measured; /* choices that opening the plan has measured */
 } limn_plan_facts;
 limn_plan_facts limn_plan_about(const limn_plan *plan);
 
-/* Time spent in each step of the next runs, in seconds, summed: NULL-able array of steps values. */
+/* Facts about one step, for profiles. */
+typedef struct limn_step_facts {
+    const char *name, *op, *implementation;
+    bool backward, convolution; /* convolution: has weights; packing them is none */
+    double flops;               /* of the direct form, whatever way computes it */
+    size_t bytes;               /* of everything that it reads and writes, once */
+} limn_step_facts;
 int limn_plan_steps(const limn_plan *plan);
-const char *limn_plan_step_name(const limn_plan *plan, int step, const char **op,
-                                const char **implementation, double *flops);
+limn_step_facts limn_plan_step_about(const limn_plan *plan, int step);
+
+/* Time spent in each step of the next runs, in seconds, summed: NULL-able array of steps values. */
 void limn_plan_profile(limn_plan *plan, double *seconds);
 
 #endif

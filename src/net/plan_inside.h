@@ -62,6 +62,9 @@ struct limn_plan {
     limn_weights *weights;
     limn_plan_settings settings;
     limn_compute compute; /* PLAIN, FP32 or BF16 */
+    limn_choices *choices;
+    double tune_until; /* limn_tune_clock */
+    int measured;
     limn_place *places;   /* the graph's values, then packed weights */
     int place_count, place_room;
     limn_step *steps;

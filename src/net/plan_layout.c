@@ -23,6 +23,7 @@
  * output, and the gradients of a concatenation are ranges of its gradient: no copies. */
 #include "base/cpu.h"
 #include "net/plan_inside.h"
+#include "op/tune.h"
 #include <string.h>
 
 static int channel_block(const limn_plan *plan, int c)
@@ -321,6 +322,7 @@ static limn_status prepare_step(limn_plan *plan, limn_step *step, limn_error *er
         if (parameter >= 0 && plan->home_known[parameter])
             call->weight_gradient_layout = plan->home[parameter];
     }
+    LIMN_TRY(limn_tune_choose(call, plan->choices, plan->tune_until, &plan->measured, error));
     if (call->op->prepare(call, &plan->arena, error)) return limn_while(error, "%s", step->name);
     if (weight < 0) return LIMN_OK;
     if (step->dx[weight] >= 0) {

@@ -56,6 +56,11 @@ static limn_status prepare(limn_call *call, limn_arena *arena, limn_error *error
     return limn_convolution_prepare(call, call->args, false, arena, error);
 }
 
+static int ways(const limn_call *call, int part, limn_method *list)
+{
+    return limn_convolution_ways(call, false, part, list);
+}
+
 #define PAD(p) .pad_top = (p), .pad_left = (p), .pad_bottom = (p), .pad_right = (p)
 
 static const limn_op_case cases[] = {
@@ -90,5 +95,6 @@ const limn_op limn_op_conv = {
     .forward = forward,
     .backward = backward,
     .prepare = prepare,
+    .ways = ways,
     .cases = cases,
 };

@@ -27,6 +27,9 @@ void limn_convolve_weights(const limn_tensor *large, const limn_tensor *dw,
  * layout, F32 or BF16. */
 void limn_channel_sums(const limn_tensor *t, float *sums, bool accumulate);
 
+/* ways() of conv and deconv.  A call that takes less than a tenth of a millisecond has one way. */
+int limn_convolution_ways(const limn_call *call, bool transposed, int part, limn_method *ways);
+
 /* prepare() of the three operations through oneDNN, both directions.  geometry: stride, pads,
  * groups. transposed: x[0] is the small side and y[0] the large one. */
 limn_status limn_convolution_prepare(limn_call *call, const limn_args *geometry, bool transposed,

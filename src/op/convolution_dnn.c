@@ -106,7 +106,9 @@ static limn_status prepare_forward(limn_call *call, const limn_args *geometry, p
     conv.activation = call->activation;
     conv.slope = call->slope;
     conv.add_to_output = call->residual.shape.n != 0;
+    conv.method = call->methods[0];
     LIMN_TRY(limn_dnn_create(&own->data, &conv, NULL, arena, error));
+    call->methods[0] = limn_dnn_method(own->data);
     call->weight_layout = limn_dnn_weights(own->data);
     call->scratch_bytes = limn_dnn_scratch_bytes(own->data);
     call->implementation = limn_dnn_implementation(own->data);
@@ -201,6 +203,7 @@ static limn_status prepare_weights(limn_call *call, const limn_args *geometry, p
     own->bias_inside = !own->transposed && wanted(call, 2) &&
                        accumulates(call, 1) == accumulates(call, 2);
     conv.bias = own->bias_inside;
+    conv.method = call->methods[1];
     status = limn_dnn_create(&own->weights, &conv, call->weight_gradient_layout, arena, &refused);
     if (!status) {
         if (!call->weight_gradient_layout)
@@ -224,13 +227,16 @@ static limn_status prepare_backward(limn_call *call, const limn_args *geometry, 
 
         conv.direction = own->transposed ? LIMN_DNN_FORWARD : LIMN_DNN_BACKWARD_DATA;
         conv.add_to_output = accumulates(call, 0);
+        conv.method = call->methods[0];
         LIMN_TRY(limn_dnn_create(&own->data, &conv, NULL, arena, error));
+        call->methods[0] = limn_dnn_method(own->data);
         call->weight_layout = limn_dnn_weights(own->data);
         scratch = limn_dnn_scratch_bytes(own->data);
         first = limn_dnn_implementation(own->data);
     }
     if (wanted(call, 1)) {
         LIMN_TRY(prepare_weights(call, geometry, own, arena, error));
+        call->methods[1] = limn_dnn_method(own->weights);
         second = limn_dnn_implementation(own->weights);
     }
     if (call->scratch_bytes < scratch) call->scratch_bytes = scratch;

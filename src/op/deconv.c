@@ -76,9 +76,17 @@ static void backward(const limn_call *call)
 
 static limn_status prepare(limn_call *call, limn_arena *arena, limn_error *error)
 {
-    if (!call->backward && limn_subpixel_fits(call))
+    limn_method method = call->methods[0];
+
+    if (!call->backward && (method == LIMN_METHOD_RULE || method == LIMN_METHOD_SUBPIXEL) &&
+        limn_subpixel_fits(call))
         return limn_subpixel_prepare(call, arena, error);
     return limn_convolution_prepare(call, call->args, true, arena, error);
+}
+
+static int ways(const limn_call *call, int part, limn_method *list)
+{
+    return limn_convolution_ways(call, true, part, list);
 }
 
 #define PAD(p) .pad_top = (p), .pad_left = (p), .pad_bottom = (p), .pad_right = (p)
@@ -109,5 +117,6 @@ const limn_op limn_op_deconv = {
     .forward = forward,
     .backward = backward,
     .prepare = prepare,
+    .ways = ways,
     .cases = cases,
 };

@@ -303,6 +303,11 @@ const limn_dnn_layout *limn_dnn_weights(const limn_dnn_primitive *primitive)
     return primitive->has_weights ? &primitive->weights : NULL;
 }
 
+limn_method limn_dnn_method(const limn_dnn_primitive *primitive)
+{
+    return primitive->method;
+}
+
 const char *limn_dnn_implementation(const limn_dnn_primitive *primitive)
 {
     return primitive->implementation;

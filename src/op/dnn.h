@@ -14,6 +14,7 @@
 #define LIMN_OP_DNN_H
 
 #include "base/memory.h"
+#include "op/choice.h"
 #include "tensor/tensor.h"
 
 typedef enum limn_dnn_direction {
@@ -47,6 +48,7 @@ typedef struct limn_dnn_conv {
                                    BACKWARD_DATA: x += result.  BACKWARD_WEIGHTS: w, bias += result.
                                    Where oneDNN has no sum, the result goes to scratch first. */
     limn_type weight_type;      /* of the packed weights: F32 or BF16; gradients are always F32 */
+    limn_method method;         /* WINOGRAD or CHANNELS_LAST: where oneDNN can, else directly */
 } limn_dnn_conv;
 
 /* A layout of weights, opaque; lives in the arena it was made with. */
@@ -69,6 +71,7 @@ limn_status limn_dnn_create(limn_dnn_primitive **out, const limn_dnn_conv *conv,
 void limn_dnn_free(limn_dnn_primitive **primitive);
 
 const limn_dnn_layout *limn_dnn_weights(const limn_dnn_primitive *primitive);
+limn_method limn_dnn_method(const limn_dnn_primitive *primitive); /* that it has become */
 const char *limn_dnn_implementation(const limn_dnn_primitive *primitive); /* "jit:avx512_core" */
 /* Scratch memory (bytes, 64-aligned) that the call needs while it runs; it may be shared. */
 size_t limn_dnn_scratch_bytes(const limn_dnn_primitive *primitive);

@@ -143,6 +143,7 @@ struct limn_dnn_primitive {
     int reorders;
     limn_dnn_layout weights;
     bool has_weights;
+    limn_method method;
     char name[200]; /* for messages */
     char implementation[48];
 };

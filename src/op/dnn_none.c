@@ -97,6 +97,12 @@ const limn_dnn_layout *limn_dnn_weights(const limn_dnn_primitive *primitive)
     return NULL;
 }
 
+limn_method limn_dnn_method(const limn_dnn_primitive *primitive)
+{
+    (void)primitive;
+    return LIMN_METHOD_DIRECT;
+}
+
 const char *limn_dnn_implementation(const limn_dnn_primitive *primitive)
 {
     (void)primitive;

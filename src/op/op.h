@@ -108,6 +108,10 @@ struct limn_call {
     float slope;
     limn_tensor residual; /* LIMN_OP_TAIL: y = activation(result + residual); may be y itself */
 
+    /* How to compute: [0] forward, or the gradient of x[0]; [1] the gradient of the weights.
+     * prepare() writes back what it has become, where it had to take another. */
+    limn_method methods[2];
+
     /* Set by prepare(). */
     limn_status (*bind)(limn_call *call, limn_error *error); /* has pointers now; may be NULL */
     limn_status (*run)(limn_call *call, limn_error *error);
@@ -153,6 +157,9 @@ struct limn_op {
      * from the arena.  Shapes, types, blocks and strides are known, pointers are not.  NULL: an
      * operation on a handful of scalars, whose plain loops serve all plans. */
     limn_status (*prepare)(limn_call *call, limn_arena *arena, limn_error *error);
+    /* The ways to compute methods[part] of a call, at most LIMN_METHODS: the one first that is
+     * taken without a measurement.  Returns how many.  NULL: there is one way. */
+    int (*ways)(const limn_call *call, int part, limn_method *ways);
     const limn_op_case *cases; /* ends with x[0].n == 0 */
 };
 

@@ -179,6 +179,7 @@ limn_status limn_subpixel_prepare(limn_call *call, limn_arena *arena, limn_error
     own->z_at = place(call, limn_count(own->z.shape) * sizeof(float));
     own->plain_at = place(call, sizeof(float) * OUT * (size_t)w.n * 4);
     own->packed_at = place(call, limn_dnn_layout_bytes(limn_dnn_weights(own->convolve)));
+    call->methods[0] = LIMN_METHOD_SUBPIXEL;
     call->weight_layout = plain;
     call->implementation = limn_dnn_implementation(own->convolve);
     call->reorders = limn_dnn_reorders(own->convolve);
