@@ -232,6 +232,14 @@ double limn_train_term_of(const limn_train_settings *s, const char *name)
     }
 }
 
+/* Texts are compared as texts: those of a run that goes on stand elsewhere in memory. */
+static bool same_value(const limn_setting *row, const char *a, const char *b)
+{
+    if (row->kind != LIMN_SETTING_TEXT) return !memcmp(a, b, bytes_of(row));
+    a = *(const char *const *)(const void *)a, b = *(const char *const *)(const void *)b;
+    return a == b || (a && b && !strcmp(a, b));
+}
+
 /* A setting of another recipe's that somebody has changed, and not to "off". */
 static limn_status refuse_foreign(const limn_train_settings *s, const limn_recipe *recipe,
                                   limn_error *error)
@@ -243,7 +251,7 @@ static limn_status refuse_foreign(const limn_train_settings *s, const limn_recip
         const char *value = (const char *)s + row->offset, *owner = NULL;
 
         if (!is_term(row) || row_of(recipe, row->name) || !memcmp(value, nothing, bytes_of(row)) ||
-            !memcmp(value, (const char *)&defaults + row->offset, bytes_of(row)))
+            same_value(row, value, (const char *)&defaults + row->offset))
             continue;
         for (int i = 0; !owner; i++)
             if (row_of(limn_recipes[i], row->name)) owner = limn_recipes[i]->name;
