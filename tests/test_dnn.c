@@ -296,6 +296,28 @@ static void test_directions_f32(void **unused)
     directions(LIMN_F32);
 }
 
+/* The other ways to the same numbers, wherever oneDNN takes them: alone, with bias, added. */
+static void test_methods(void **unused)
+{
+    static const limn_method methods[] = { LIMN_METHOD_WINOGRAD, LIMN_METHOD_CHANNELS_LAST };
+    static const shape large = {
+        "many tiles", 2, 32, 21, 34, 48, 3, 3, 1, 1, 0, 0, 0, 0, 1, 16, 16
+    };
+    static const around arounds[] = { { .bias = false }, { .bias = true }, { .add = true } };
+
+    (void)unused;
+    for (size_t m = 0; m < sizeof methods / sizeof *methods; m++)
+        for (size_t s = 0; s <= sizeof shapes / sizeof *shapes; s++)
+            for (int d = LIMN_DNN_FORWARD; d <= LIMN_DNN_BACKWARD_WEIGHTS; d++)
+                for (size_t a = 0; a < sizeof arounds / sizeof *arounds; a++) {
+                    const shape *on = s < sizeof shapes / sizeof *shapes ? &shapes[s] : &large;
+                    limn_dnn_conv c = convolution(on, (limn_dnn_direction)d, LIMN_F32, &arounds[a]);
+
+                    c.method = methods[m];
+                    solve(on->name, c, 0, 0);
+                }
+}
+
 static void test_directions_bf16(void **unused)
 {
     (void)unused;
@@ -416,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_directions_f32), cmocka_unit_test(test_directions_bf16),
         cmocka_unit_test(test_mixed_types),    cmocka_unit_test(test_activations),
         cmocka_unit_test(test_tail_range),     cmocka_unit_test(test_strided_batch),
+        cmocka_unit_test(test_methods),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

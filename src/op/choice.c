@@ -143,7 +143,8 @@ limn_status limn_choices_write(const limn_choices *choices, const char *machine,
     if (machine) to += sprintf(to, "machine %s\n", machine);
     for (const entry *e = choices->first; e; e = e->next) {
         if (machine && !e->microseconds) continue; /* a rule is not worth remembering */
-        to += sprintf(to, "%s %ld %s\n", names[e->method], e->microseconds, e->key);
+        to += sprintf(to, "%s %ld %s\n", names[e->method],
+                      machine ? e->microseconds : e->microseconds > 0, e->key);
         count++;
     }
     sprintf(to, "end %d\n", count);

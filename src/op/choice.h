@@ -48,7 +48,9 @@ bool limn_choices_measured(const limn_choices *choices, const char *key);
 /* Drops what was never asked for. */
 void limn_choices_keep_used(limn_choices *choices);
 
-/* The table as text and back.  machine (may be NULL) is the line that says where it counts.
+/* The table as text and back.  machine is the line that says where it counts.  Without it (NULL:
+ * the record of a run) rules are written too and no times: two runs of the same choices have the
+ * same record.
  * Reading adds to the table, or leaves it as it was and is FORMAT (a line that is not understood, a
  * cut end, another machine when one is given). */
 limn_status limn_choices_write(const limn_choices *choices, const char *machine, char **text,

@@ -152,6 +152,17 @@ static limn_status state_texts(limn_saved_text *texts, size_t *count, const limn
     return LIMN_OK;
 }
 
+/* How the run's convolutions are computed: beside the state, because it is a table. */
+static limn_status choices_text(limn_saved_text *texts, size_t *count, const limn_trainer *t,
+                                limn_arena *arena, limn_error *error)
+{
+    char *table;
+
+    LIMN_TRY(limn_choices_write(t->choices, NULL, &table, arena, error));
+    texts[(*count)++] = (limn_saved_text){ "choices", table };
+    return LIMN_OK;
+}
+
 static void get_whole(uint64_t *field, const char *text)
 {
     *field = strtoull(text, NULL, 10);
@@ -203,6 +214,7 @@ static limn_status save(const char *path, limn_trainer *t, const limn_train_stat
 
     LIMN_TRY(settings_texts(settings, &card.setting_count, t->train, true, arena, error));
     LIMN_TRY(state_texts(states, &card.state_count, state, arena, error));
+    LIMN_TRY(choices_text(states, &card.state_count, t, arena, error));
     for (int i = 0; i < limn_weights_count(t->weights); i++)
         LIMN_TRY(add_network(&card, t, limn_weights_at(t->weights, i)->network, error));
     if (ema->trainer) {
@@ -322,10 +334,14 @@ limn_status limn_run_load(const char *path, limn_trainer *t, limn_train_state *s
     limn_model *model;
     limn_status status = open_checkpoint(&model, path, error);
     const limn_model_card *card;
+    const char *text;
 
     if (status) return status;
     card = limn_model_about(model);
     status = read_state(state, card, path, error);
+    if (!status && (text = limn_model_text(card->state, card->state_count, "choices")) &&
+        limn_choices_read(t->choices, NULL, text, strlen(text), error))
+        status = limn_while(error, "%s", path);
     for (int i = 0; i < card->network_count && !status; i++)
         status = limn_model_load(model, card->networks[i].name, t->weights, NULL, true, error);
     if (!status) status = load_average(model, ema, error);

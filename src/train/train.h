@@ -51,6 +51,7 @@ typedef struct limn_train_settings {
     double init_gain;
     double ema; /* decay of the moving average of the generators; 0: none */
     int compute, threads;
+    bool tune; /* measure how convolutions are computed fastest, before the first step */
     double save_minutes, minutes;
     int val_pictures, sheet_pictures;
 } limn_train_settings;

@@ -274,6 +274,21 @@ static limn_status start(limn_training *t, limn_error *error)
     return limn_ema_open(&t->ema, &t->trainer, t->settings.ema, error);
 }
 
+/* Pictures that keep their own sizes have too many shapes to measure: by rule. */
+static limn_status tune(limn_training *t, limn_error *error)
+{
+    double began = limn_train_now();
+    int measured;
+
+    if (!t->settings.tune || !limn_train_crops(&t->settings)) return LIMN_OK;
+    LIMN_TRY(limn_trainer_tune(&t->trainer, &measured, error));
+    if (!measured) return LIMN_OK;
+    return limn_train_say(t, error, "tuned",
+                          "measured in %.1f s how %d convolutions are computed fastest here; "
+                          "limn bench --tune measures anew",
+                          limn_train_now() - began, measured);
+}
+
 static limn_status go_on(limn_training *t, limn_error *error)
 {
     limn_train_state *s = &t->state;
@@ -319,6 +334,7 @@ static limn_status open_all(limn_training *t, limn_error *error)
     else
         LIMN_TRY(start(t, error));
     LIMN_TRY(open_loader(t, error));
+    if (!t->resume) LIMN_TRY(tune(t, error)); /* in front of the first checkpoint, which keeps it */
     return t->resume ? LIMN_OK : limn_train_save(t, error);
 }
 

@@ -88,6 +88,9 @@ static const limn_setting plain_rows[] = {
     { "compute", CHOICE, AT(compute), 0, 0, "plain|fp32|bf16|auto", NULL,
       "plain loops, float32, bfloat16, or what suits the processor" },
     { "threads", INT, AT(threads), 0, 256, NULL, NULL, "compute threads; 0: one a core" },
+    { "tune", FLAG, AT(tune), 0, 0, NULL, NULL,
+      "measure for some seconds how convolutions are computed fastest, where this machine does not "
+      "know; no-tune: go by rule" },
     { "save-minutes", FLOAT, AT(save_minutes), 0.01, 1e5, NULL, NULL,
       "minutes between checkpoints; there is one after each epoch anyway" },
     { "minutes", FLOAT, AT(minutes), 0, 1e7, NULL, NULL,
@@ -232,14 +235,6 @@ double limn_train_term_of(const limn_train_settings *s, const char *name)
     }
 }
 
-/* Texts are compared as texts: those of a run that goes on stand elsewhere in memory. */
-static bool same_value(const limn_setting *row, const char *a, const char *b)
-{
-    if (row->kind != LIMN_SETTING_TEXT) return !memcmp(a, b, bytes_of(row));
-    a = *(const char *const *)(const void *)a, b = *(const char *const *)(const void *)b;
-    return a == b || (a && b && !strcmp(a, b));
-}
-
 /* A setting of another recipe's that somebody has changed, and not to "off". */
 static limn_status refuse_foreign(const limn_train_settings *s, const limn_recipe *recipe,
                                   limn_error *error)
@@ -251,7 +246,7 @@ static limn_status refuse_foreign(const limn_train_settings *s, const limn_recip
         const char *value = (const char *)s + row->offset, *owner = NULL;
 
         if (!is_term(row) || row_of(recipe, row->name) || !memcmp(value, nothing, bytes_of(row)) ||
-            same_value(row, value, (const char *)&defaults + row->offset))
+            !memcmp(value, (const char *)&defaults + row->offset, bytes_of(row)))
             continue;
         for (int i = 0; !owner; i++)
             if (row_of(limn_recipes[i], row->name)) owner = limn_recipes[i]->name;
@@ -296,6 +291,7 @@ limn_train_settings limn_train_defaults(const limn_recipe *recipe)
         .init_gain = 0.02,
         .seed = 1,
         .compute = 3,
+        .tune = true,
         .save_minutes = 10,
         .val_pictures = 100,
         .sheet_pictures = 6,

@@ -65,12 +65,29 @@ static limn_status describe(limn_trainer *t, int height, int width, limn_error *
 
 limn_status limn_trainer_fit(limn_trainer *t, int height, int width, limn_error *error)
 {
-    limn_plan_settings settings = { .compute = (limn_compute)t->train->compute };
+    limn_plan_settings settings = { .compute = (limn_compute)t->train->compute,
+                                    .choices = t->choices };
 
     if (t->plan && t->settings.height == height && t->settings.width == width) return LIMN_OK;
     if (!t->graph || t->settings.height != height || t->settings.width != width)
         LIMN_TRY(describe(t, height, width, error));
     return limn_plan_open(&t->plan, t->graph, t->weights, &settings, error);
+}
+
+limn_status limn_trainer_tune(limn_trainer *t, int *measured, limn_error *error)
+{
+    const double budget = 5; /* seconds: a pix2pix step takes two, a CycleGAN step of ResNets three */
+    limn_plan_settings settings = { .compute = (limn_compute)t->train->compute,
+                                    .choices = t->choices,
+                                    .tune_seconds = budget };
+
+    limn_choices_recall(t->choices);
+    limn_plan_close(&t->plan);
+    LIMN_TRY(limn_plan_open(&t->plan, t->graph, t->weights, &settings, error));
+    *measured = limn_plan_about(t->plan).measured;
+    limn_choices_keep_used(t->choices);
+    if (*measured) (void)limn_choices_remember(t->choices);
+    return LIMN_OK;
 }
 
 /* ---- First values ---------------------------------------------------------------------------- */
@@ -141,7 +158,8 @@ limn_status limn_trainer_open(limn_trainer *t, const limn_recipe *recipe,
     limn_arena_open(&t->arena, "trainer", 0);
     limn_compute_threads_set(settings->threads);
     limn_train_recipe_settings(&t->settings, settings, recipe);
-    status = read_generators(t, error);
+    status = limn_choices_open(&t->choices, &t->arena, error);
+    if (!status) status = read_generators(t, error);
     if (!status) status = describe(t, t->settings.height, t->settings.width, error);
     if (!status) status = limn_weights_open(&t->weights, error);
     if (!status) status = limn_weights_add(t->weights, t->graph, error);

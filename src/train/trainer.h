@@ -19,6 +19,7 @@ typedef struct limn_trainer {
     limn_graph *graph;
     limn_weights *weights;
     limn_plan *plan;
+    limn_choices *choices; /* how its convolutions are computed; what the checkpoint keeps of it */
     limn_value loss_values[LIMN_LOSSES_MAX];
     const char *loss_names[LIMN_LOSSES_MAX]; /* in the order in which the recipe reports them */
     double losses[LIMN_LOSSES_MAX];          /* of the last step */
@@ -44,6 +45,11 @@ void limn_trainer_close(limn_trainer *trainer); /* fine on {0} */
  * trainer's arena) says what was taken and what became of channels.  start_from.c */
 limn_status limn_trainer_start_from(limn_trainer *trainer, const char *paths, const char **sentence,
                                     limn_error *error);
+
+/* Measures how each convolution of this step is computed fastest (where this machine does not know
+ * yet, for some seconds at most), remembers that, and plans.  *measured counts the convolutions.
+ * Later plans of other sizes go by these choices and by rule, whatever is remembered by then. */
+limn_status limn_trainer_tune(limn_trainer *trainer, int *measured, limn_error *error);
 
 /* Plans for pictures of that size; nothing happens when that is the plan there is. */
 limn_status limn_trainer_fit(limn_trainer *trainer, int height, int width, limn_error *error);

@@ -44,7 +44,8 @@ void limn_validator_close(limn_validator *v)
 static limn_status open_inference(limn_inference *i, limn_trainer *t, int generator, limn_shape in,
                                   limn_error *error)
 {
-    limn_plan_settings settings = { .compute = (limn_compute)t->train->compute };
+    limn_plan_settings settings = { .compute = (limn_compute)t->train->compute,
+                                    .choices = t->choices };
     limn_network network = t->settings.generator;
 
     close_inference(i);
