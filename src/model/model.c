@@ -312,15 +312,25 @@ const limn_saved_tensor *limn_model_extra(const limn_model *model, const char *n
 
 /* ---- Loading --------------------------------------------------------------------------------- */
 
-/* Gives the pages of a tensor's bytes back; they come again from the file when they are read.  Only
- * for files opened by path, whose bytes are a read-only mapping. */
-static void forget(const limn_saved_tensor *t)
+/* Gives the pages that hold these bytes back; they come again from the file when they are read.
+ * Only for files opened by path, whose bytes are a read-only mapping. */
+static void forget_bytes(const void *bytes, size_t count)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)t->data,
-              end = begin + t->count * limn_type_bytes(t->type);
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)bytes,
+              end = begin + count;
 
     begin -= begin % page;
     if (end > begin) madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
+static void forget(const limn_saved_tensor *t)
+{
+    forget_bytes(t->data, t->count * limn_type_bytes(t->type));
+}
+
+static void forget_floats(const void *floats, size_t count)
+{
+    forget_bytes(floats, count * sizeof(float));
 }
 
 static void sizes_text(char out[80], int dims, const int64_t *size)
@@ -348,13 +358,18 @@ static limn_status check_shape(const limn_model *model, const limn_saved_tensor 
                      model->path, t->name, found, info->name, wanted);
 }
 
-static limn_status fill(const limn_saved_tensor *t, limn_weights *weights, int index,
+static limn_status fill(const limn_saved_tensor *t, limn_weights *weights, int index, bool lend,
                         limn_error *error)
 {
+    enum { LARGE = 16384 };
+    bool as_is = t->type == LIMN_F32 && (uintptr_t)t->data % sizeof(float) == 0;
     limn_status status;
     float *values;
 
-    if (t->type == LIMN_F32 && (uintptr_t)t->data % sizeof(float) == 0) {
+    if (lend && as_is && t->count >= LARGE &&
+        limn_weights_lend(weights, index, t->data, forget_floats))
+        return LIMN_OK;
+    if (as_is) {
         status = limn_weights_set(weights, index, t->data, error);
     } else {
         if (!(values = limn_block(t->count * sizeof *values)))
@@ -397,8 +412,8 @@ static limn_status check_all_used(const limn_model *model, const char *name,
     return LIMN_OK;
 }
 
-limn_status limn_model_load(const limn_model *model, const char *name, limn_weights *weights,
-                            const char *as, bool moments, limn_error *error)
+static limn_status load(const limn_model *model, const char *name, limn_weights *weights,
+                        const char *as, bool moments, bool lend, limn_error *error)
 {
     const limn_model_network *network = limn_model_network_of(&model->card, name);
     int filled = 0;
@@ -423,13 +438,26 @@ limn_status limn_model_load(const limn_model *model, const char *name, limn_weig
                              model->path, own_name(info), name);
         }
         LIMN_TRY(check_shape(model, t, info, error));
-        if (fill(t, weights, i, error)) return limn_while(error, "%s: %s", model->path, t->name);
+        if (fill(t, weights, i, lend, error))
+            return limn_while(error, "%s: %s", model->path, t->name);
         filled++;
     }
     if (!filled)
         return limn_fail(error, LIMN_BUG, "%s: no network %s was declared to be filled",
                          model->path, as);
     return check_all_used(model, name, weights, as, moments, error);
+}
+
+limn_status limn_model_load(const limn_model *model, const char *name, limn_weights *weights,
+                            const char *as, bool moments, limn_error *error)
+{
+    return load(model, name, weights, as, moments, false, error);
+}
+
+limn_status limn_model_lend(const limn_model *model, const char *name, limn_weights *weights,
+                            limn_error *error)
+{
+    return load(model, name, weights, NULL, false, true, error);
 }
 
 bool limn_model_intact(const limn_model *model)

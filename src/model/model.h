@@ -110,6 +110,10 @@ const char *limn_model_text(const limn_saved_text *pairs, size_t count, const ch
  * then be there; otherwise they are passed over. */
 limn_status limn_model_load(const limn_model *model, const char *name, limn_weights *weights,
                             const char *as, bool moments, limn_error *error);
+/* The same for translating, from a file that stays open as long as the weights: large tensors of
+ * float32 are lent to them (limn_weights_lend) and not copied. */
+limn_status limn_model_lend(const limn_model *model, const char *name, limn_weights *weights,
+                            limn_error *error);
 
 /* A tensor that is no network's, or NULL; read it with limn_saved_floats.  All tensors by index. */
 const limn_saved_tensor *limn_model_extra(const limn_model *model, const char *name);

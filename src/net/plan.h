@@ -34,6 +34,8 @@ limn_status limn_weights_open(limn_weights **out, limn_error *error);
 void limn_weights_close(limn_weights **weights);
 /* Declares all parameters of the graph; those with a known name must have the same shape. */
 limn_status limn_weights_add(limn_weights *weights, const limn_graph *graph, limn_error *error);
+/* The same, but what has no value yet takes no memory before the first plan. */
+limn_status limn_weights_declare(limn_weights *weights, const limn_graph *graph, limn_error *error);
 int limn_weights_count(const limn_weights *weights);
 const limn_parameter_info *limn_weights_at(const limn_weights *weights, int index);
 int limn_weights_find(const limn_weights *weights, const char *name); /* -1: none */
@@ -41,6 +43,12 @@ int limn_weights_find(const limn_weights *weights, const char *name); /* -1: non
 limn_status limn_weights_set(limn_weights *weights, int index, const float *plain,
                              limn_error *error);
 limn_status limn_weights_get(limn_weights *weights, int index, float *plain, limn_error *error);
+/* Instead of set, for a parameter that was declared and has no value: the floats are not copied but
+ * read where they are, and stay as they are until they are returned (NULL: nobody asks) or the
+ * weights are closed.  A plan that packs returns them, one that trains takes a copy.  False: it has
+ * a memory already, and nothing was done. */
+bool limn_weights_lend(limn_weights *weights, int index, const float *plain,
+                       void (*returned)(const void *floats, size_t count));
 /* Draws initial values: N(0, gain) for weights, N(1, gain) for norm scales, zero elsewhere; by
  * (seed, parameter's name), whatever else there is.  Only parameters whose network is named (NULL:
  * all). */

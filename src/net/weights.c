@@ -8,7 +8,12 @@
  *
  * Moving a parameter to another layout is exact for F32.  An inference plan in bf16 moves to BF16
  * and loses the low bits for good, so a training plan pins what it trains: later plans pack from
- * that. */
+ * that.
+ *
+ * Memory is taken when it is first needed, and what a file holds can be lent instead of copied:
+ * then the first plan packs straight from the file.  Pages that are touched for the first time are
+ * what a start costs most, on virtual machines above all (217 MiB of a unet_256: 75 ms, up to 800
+ * where the host has to find the memory first). */
 #include "base/random.h"
 #include "net/plan_inside.h"
 #include <string.h>
@@ -17,7 +22,9 @@ typedef struct entry {
     limn_parameter_info info; /* names in the arena of the weights */
     limn_dnn_layout *layout;  /* NULL: plain */
     size_t bytes;
-    void *memory;
+    void *memory;      /* NULL: all zero, not needed yet */
+    const float *lent; /* instead of memory: somebody else's, plain */
+    void (*returned)(const void *floats, size_t count);
     bool pinned;
 } entry;
 
@@ -93,6 +100,30 @@ static limn_status grow(limn_weights *weights, int more, limn_error *error)
     return LIMN_OK;
 }
 
+static limn_status no_memory(const entry *e, limn_error *error)
+{
+    return limn_fail(error, LIMN_NO_MEMORY, "out of memory for the parameter %s", e->info.name);
+}
+
+static void give_back(entry *e)
+{
+    if (e->lent && e->returned) e->returned(e->lent, limn_count(e->info.shape));
+    e->lent = NULL;
+}
+
+/* Memory of its own, with what it stands for in it. */
+static limn_status settle(entry *e, limn_error *error)
+{
+    if (e->memory) return LIMN_OK;
+    if (!(e->memory = limn_block(e->bytes))) return no_memory(e, error);
+    if (e->lent)
+        memcpy(e->memory, e->lent, e->bytes);
+    else
+        memset(e->memory, 0, e->bytes);
+    give_back(e);
+    return LIMN_OK;
+}
+
 static limn_status add_one(limn_weights *weights, const limn_parameter_info *info,
                            limn_error *error)
 {
@@ -101,17 +132,15 @@ static limn_status add_one(limn_weights *weights, const limn_parameter_info *inf
     *e = (entry){ .info = *info, .bytes = limn_count(info->shape) * sizeof(float) };
     e->info.name = limn_take_text(&weights->arena, info->name);
     e->info.network = limn_take_text(&weights->arena, info->network);
-    e->memory = limn_block(e->bytes);
-    if (!e->info.name || !e->info.network || !e->memory) {
-        limn_block_free(e->memory);
-        return limn_fail(error, LIMN_NO_MEMORY, "out of memory for the parameter %s", info->name);
+    if (!e->info.name || !e->info.network) {
+        e->info.name = info->name;
+        return no_memory(e, error);
     }
-    memset(e->memory, 0, e->bytes);
     weights->count++;
     return LIMN_OK;
 }
 
-limn_status limn_weights_add(limn_weights *weights, const limn_graph *graph, limn_error *error)
+limn_status limn_weights_declare(limn_weights *weights, const limn_graph *graph, limn_error *error)
 {
     LIMN_TRY(limn_graph_status(graph, error));
     LIMN_TRY(grow(weights, graph->parameter_count, error));
@@ -138,6 +167,15 @@ limn_status limn_weights_add(limn_weights *weights, const limn_graph *graph, lim
             weights->entries[index].info.of = limn_weights_find(weights,
                                                                 graph->parameters[info->of].name);
     }
+    return LIMN_OK;
+}
+
+limn_status limn_weights_add(limn_weights *weights, const limn_graph *graph, limn_error *error)
+{
+    LIMN_TRY(limn_weights_declare(weights, graph, error));
+    for (int i = 0; i < weights->count; i++)
+        if (!weights->entries[i].lent || limn_graph_is_training(graph))
+            LIMN_TRY(settle(&weights->entries[i], error));
     return LIMN_OK;
 }
 
@@ -202,6 +240,7 @@ limn_status limn_weights_adopt(limn_weights *weights, int index, const limn_dnn_
                                limn_error *error)
 {
     entry *e = &weights->entries[index], moved = *e;
+    const void *source = e->lent ? e->lent : e->memory;
     limn_status status = LIMN_OK;
 
     if (layout == e->layout || (layout && e->layout && limn_dnn_layout_equal(layout, e->layout)))
@@ -210,29 +249,33 @@ limn_status limn_weights_adopt(limn_weights *weights, int index, const limn_dnn_
     if (layout) LIMN_TRY(own_layout(weights, layout, &moved.layout, error));
     moved.bytes = layout ? limn_dnn_layout_bytes(layout)
                          : limn_count(e->info.shape) * sizeof(float);
-    if (!(moved.memory = limn_block(moved.bytes)))
-        return limn_fail(error, LIMN_NO_MEMORY, "out of memory for the parameter %s", e->info.name);
-    memset(moved.memory, 0, moved.bytes);
+    if (!(moved.memory = limn_block(moved.bytes))) return no_memory(e, error);
+    /* The packing writes every byte, zeros where a layout is padded. */
     if (e->layout && layout)
-        status = repack(e->layout, e->memory, layout, moved.memory, error);
+        status = repack(e->layout, source, layout, moved.memory, error);
     else if (layout)
-        status = repack_plain(&moved, false, e->memory, moved.memory, error);
+        status = repack_plain(&moved, false, source, moved.memory, error);
     else
-        status = repack_plain(e, true, e->memory, moved.memory, error);
+        status = repack_plain(e, true, source, moved.memory, error);
     if (status) {
         limn_block_free(moved.memory);
         return status;
     }
     limn_block_free(e->memory);
+    give_back(e);
+    moved.lent = NULL;
     *e = moved;
     weights->serial++;
     return LIMN_OK;
 }
 
+/* Plans of inference write to no parameter: what is lent is read where it is. */
 void *limn_weights_memory(const limn_weights *weights, int index, const limn_dnn_layout **layout)
 {
-    *layout = weights->entries[index].layout;
-    return weights->entries[index].memory;
+    const entry *e = &weights->entries[index];
+
+    *layout = e->layout;
+    return e->lent ? (void *)(uintptr_t)e->lent : e->memory;
 }
 
 size_t limn_weights_bytes(const limn_weights *weights, int index)
@@ -264,8 +307,22 @@ limn_status limn_weights_set(limn_weights *weights, int index, const float *plai
     entry *e = &weights->entries[index];
 
     if (e->layout) return repack_plain(e, false, plain, e->memory, error);
+    if (!e->memory && !(e->memory = limn_block(e->bytes))) return no_memory(e, error);
     memcpy(e->memory, plain, e->bytes);
+    give_back(e);
     return LIMN_OK;
+}
+
+bool limn_weights_lend(limn_weights *weights, int index, const float *plain,
+                       void (*returned)(const void *floats, size_t count))
+{
+    entry *e = &weights->entries[index];
+
+    if (e->memory) return false;
+    give_back(e);
+    e->lent = plain;
+    e->returned = returned;
+    return true;
 }
 
 limn_status limn_weights_get(limn_weights *weights, int index, float *plain, limn_error *error)
@@ -273,7 +330,8 @@ limn_status limn_weights_get(limn_weights *weights, int index, float *plain, lim
     entry *e = &weights->entries[index];
 
     if (e->layout) return repack_plain(e, true, e->memory, plain, error);
-    memcpy(plain, e->memory, e->bytes);
+    if (!e->lent) LIMN_TRY(settle(e, error));
+    memcpy(plain, e->lent ? e->lent : e->memory, e->bytes);
     return LIMN_OK;
 }
 

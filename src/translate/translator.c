@@ -151,69 +151,6 @@ static uint64_t half_of_machine(void)
     return (uint64_t)pages * (uint64_t)page / 2;
 }
 
-static limn_status open_all(limn_translator *t, const char *path, limn_error *error)
-{
-    limn_publisher_settings door = { (limn_compute)t->settings.compute, t->settings.sign_cert,
-                                     t->settings.sign_key };
-    const char *name;
-
-    LIMN_TRY(limn_model_path_of(&path, path, &t->arena, error));
-    LIMN_TRY(limn_model_open(&t->model, path, error));
-    LIMN_TRY(choose_network(t, error));
-    LIMN_TRY(choose_statistics(t, error));
-    LIMN_TRY(choose_origin(t, error));
-    LIMN_TRY(limn_publisher_open(&t->publisher, &door, error));
-    LIMN_TRY(limn_weights_open(&t->weights, error));
-    name = t->network->name;
-    if (limn_model_graph(&t->declared, name, &t->description, error))
-        return limn_while(error, "%s", path);
-    LIMN_TRY(limn_weights_add(t->weights, t->declared, error));
-    return limn_model_load(t->model, name, t->weights, NULL, false, error);
-}
-
-limn_status limn_translator_open(limn_translator **out, const char *model,
-                                 const limn_translate_settings *settings, limn_error *error)
-{
-    limn_translator *t;
-    limn_arena arena;
-    limn_status status;
-
-    *out = NULL;
-    limn_arena_open(&arena, "translator", 0);
-    LIMN_TRY(limn_take_into(&t, &arena, sizeof *t, error));
-    t->arena = arena;
-    t->settings = settings ? *settings : limn_translate_defaults();
-    t->memory_bytes = t->settings.memory_mib ? (uint64_t)t->settings.memory_mib << 20
-                                             : half_of_machine();
-    limn_compute_threads_set(t->settings.threads);
-    if ((status = open_all(t, model, error))) limn_translator_close(&t);
-    *out = t;
-    return status;
-}
-
-static void forget(limn_translate_plan *p)
-{
-    limn_plan_close(&p->plan);
-    limn_graph_close(&p->graph);
-    *p = (limn_translate_plan){ 0 };
-}
-
-void limn_translator_close(limn_translator **translator)
-{
-    limn_translator *t = *translator;
-    limn_arena arena;
-
-    if (!t) return;
-    for (int i = 0; i < LIMN_TRANSLATE_PLANS; i++) forget(&t->plans[i]);
-    limn_weights_close(&t->weights);
-    limn_graph_close(&t->declared);
-    limn_publisher_close(&t->publisher);
-    limn_model_close(&t->model);
-    arena = t->arena;
-    limn_arena_close(&arena);
-    *translator = NULL;
-}
-
 limn_translator_facts limn_translator_about(const limn_translator *t)
 {
     return (limn_translator_facts){
@@ -246,6 +183,13 @@ static limn_padding padding_for(const limn_translator *t, int height, int width)
     return p;
 }
 
+static void forget(limn_translate_plan *p)
+{
+    limn_plan_close(&p->plan);
+    limn_graph_close(&p->graph);
+    *p = (limn_translate_plan){ 0 };
+}
+
 static limn_status make_plan(limn_translator *t, limn_translate_plan *p, int height, int width,
                              limn_error *error)
 {
@@ -273,13 +217,20 @@ static uint64_t plan_bytes(const limn_translate_plan *p)
     return p->plan ? limn_plan_about(p->plan).plan_bytes : 0;
 }
 
-/* A plan's memory grows with the area.  The first picture is measured on a plan of its own, a small
- * one, so that a large one is refused before its memory is asked for. */
-static limn_status measure(limn_translator *t, limn_error *error)
+static int usual_side(const limn_translator *t)
 {
     enum { SMALL = 256 };
     int multiple = limn_network_multiple(t->description.net);
-    int side = multiple > SMALL ? multiple : SMALL / multiple * multiple;
+
+    return multiple > SMALL ? multiple : SMALL / multiple * multiple;
+}
+
+/* A plan's memory grows with the area.  Where the plan made ahead has not told how much it is, it
+ * is measured on a plan of its own, a small one, so that a large one is refused before its memory
+ * is asked for. */
+static limn_status measure(limn_translator *t, limn_error *error)
+{
+    int side = usual_side(t);
     limn_translate_plan p = { 0 };
 
     if (t->bytes_a_pixel > 0) return LIMN_OK;
@@ -379,4 +330,102 @@ limn_status limn_translator_planes(limn_translator *t, const float *in, float *o
     if (!status && pads) limn_cut(out, padded, to, padding);
     limn_block_free(padded);
     return status ? limn_while(error, "%s", name) : LIMN_OK;
+}
+
+/* ---- Opening -------------------------------------------------------------------------------- */
+
+/* Screen and signer take as long to open as a network to load, and neither needs the other: a
+ * second thread opens them meanwhile. */
+typedef struct door {
+    limn_publisher_settings settings;
+    limn_publisher *publisher;
+    limn_status status;
+    limn_error error;
+} door;
+
+static void open_door(void *context)
+{
+    door *d = context;
+
+    d->status = limn_publisher_open(&d->publisher, &d->settings, &d->error);
+}
+
+/* The plan of a picture that nobody has shown yet: in it the weights are packed, and most pictures
+ * are of this size.  Where it cannot be made, the first picture says why. */
+static void plan_ahead(limn_translator *t)
+{
+    int side = usual_side(t);
+
+    if (make_plan(t, &t->plans[0], side, side, NULL)) return;
+    t->bytes_a_pixel = (double)plan_bytes(&t->plans[0]) / ((double)side * side);
+}
+
+static limn_status open_network(limn_translator *t, limn_error *error)
+{
+    const char *name = t->network->name;
+
+    LIMN_TRY(limn_weights_open(&t->weights, error));
+    if (limn_model_graph(&t->declared, name, &t->description, error))
+        return limn_while(error, "%s", limn_model_path(t->model));
+    LIMN_TRY(limn_weights_declare(t->weights, t->declared, error));
+    LIMN_TRY(limn_model_lend(t->model, name, t->weights, error));
+    plan_ahead(t);
+    return LIMN_OK;
+}
+
+static limn_status open_all(limn_translator *t, const char *path, limn_error *error)
+{
+    door d = { .settings = { (limn_compute)t->settings.compute, t->settings.sign_cert,
+                             t->settings.sign_key } };
+    limn_worker *beside;
+    limn_status status;
+
+    LIMN_TRY(limn_model_path_of(&path, path, &t->arena, error));
+    LIMN_TRY(limn_model_open(&t->model, path, error));
+    LIMN_TRY(choose_network(t, error));
+    LIMN_TRY(choose_statistics(t, error));
+    LIMN_TRY(choose_origin(t, error));
+    if (limn_worker_start(&beside, open_door, &d, NULL)) open_door(&d);
+    status = open_network(t, error);
+    limn_worker_join(&beside);
+    t->publisher = d.publisher;
+    if (status || !d.status) return status;
+    if (error) *error = d.error;
+    return d.status;
+}
+
+limn_status limn_translator_open(limn_translator **out, const char *model,
+                                 const limn_translate_settings *settings, limn_error *error)
+{
+    limn_translator *t;
+    limn_arena arena;
+    limn_status status;
+
+    *out = NULL;
+    limn_arena_open(&arena, "translator", 0);
+    LIMN_TRY(limn_take_into(&t, &arena, sizeof *t, error));
+    t->arena = arena;
+    t->settings = settings ? *settings : limn_translate_defaults();
+    t->memory_bytes = t->settings.memory_mib ? (uint64_t)t->settings.memory_mib << 20
+                                             : half_of_machine();
+    limn_compute_threads_set(t->settings.threads);
+    if ((status = open_all(t, model, error))) limn_translator_close(&t);
+    *out = t;
+    return status;
+}
+
+void limn_translator_close(limn_translator **translator)
+{
+    limn_translator *t = *translator;
+    limn_arena arena;
+
+    if (!t) return;
+    for (int i = 0; i < LIMN_TRANSLATE_PLANS; i++) forget(&t->plans[i]);
+    limn_weights_close(&t->weights);
+    limn_graph_close(&t->declared);
+    limn_publisher_close(&t->publisher);
+    limn_model_close(&t->model);
+    arena = t->arena;
+    limn_arena_close(&arena);
+    *translator = NULL;
 }
