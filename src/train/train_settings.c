@@ -91,6 +91,9 @@ static const limn_setting plain_rows[] = {
     { "tune", FLAG, AT(tune), 0, 0, NULL, NULL,
       "measure for some seconds how convolutions are computed fastest, where this machine does not "
       "know; no-tune: go by rule" },
+    { "tune", FLAG, AT(tune), 0, 0, NULL, NULL,
+      "measure for some seconds how convolutions are computed fastest, where this machine does not "
+      "know; no-tune: go by rule" },
     { "save-minutes", FLOAT, AT(save_minutes), 0.01, 1e5, NULL, NULL,
       "minutes between checkpoints; there is one after each epoch anyway" },
     { "minutes", FLOAT, AT(minutes), 0, 1e7, NULL, NULL,
@@ -291,6 +294,7 @@ limn_train_settings limn_train_defaults(const limn_recipe *recipe)
         .init_gain = 0.02,
         .seed = 1,
         .compute = 3,
+        .tune = true,
         .tune = true,
         .save_minutes = 10,
         .val_pictures = 100,
