@@ -51,6 +51,7 @@ static limn_status add_network(saving *s, const limn_model_network *network, boo
         limn_saved_tensor *t = &s->tensors[s->count];
 
         if (strcmp(info->network, from)) continue;
+        if (info->kind == LIMN_PARAMETER_SUM) continue;
         if (info->kind == LIMN_PARAMETER_MOMENT && !moments) continue;
         *t = (limn_saved_tensor){
             .name = limn_take_format(arena, "%s%s%s", bare ? "" : network->name, bare ? "" : ".",
@@ -429,6 +430,7 @@ static limn_status load(const limn_model *model, const char *name, limn_weights 
         const limn_saved_tensor *t;
 
         if (strcmp(info->network, as)) continue;
+        if (info->kind == LIMN_PARAMETER_SUM) continue;
         if (info->kind == LIMN_PARAMETER_MOMENT && !moments) continue;
         if (!(t = limn_model_find(model, name, own_name(info)))) {
             if (network->network.picture_statistics &&

@@ -137,33 +137,38 @@ static void add_backward(walk *w, int n)
         if (extra[i] >= 0) add_part(w, forward.x[i], extra[i]);
 }
 
-/* exp_avg and exp_avg_sq are PyTorch's names of Adam's moments. */
+/* What else the update changes, beside the parameter.  exp_avg and exp_avg_sq are PyTorch's names
+ * of Adam's moments. */
 static void add_update(walk *w, limn_value value)
 {
+    static const char *const names[] = { "exp_avg", "exp_avg_sq", "grad_sum" };
     limn_graph *g = w->graph;
-    int index = g->values[value].parameter;
+    int index = g->values[value].parameter, count = g->accumulates ? 3 : 2;
     limn_parameter_info p = g->parameters[index];
     const char *inner = p.name + strlen(p.network) + 1;
-    limn_value inputs[4] = { value, w->gradient[value], -1, -1 };
+    limn_value inputs[5] = { value, w->gradient[value], -1, -1, -1 }, updated;
     limn_args args = { .beta1 = w->adam->beta1,
                        .beta2 = w->adam->beta2,
                        .eps = w->adam->eps,
                        .factor = w->adam->rate };
 
-    for (int i = 0; i < 2; i++) {
-        const char *name = limn_take_format(&g->arena, "%s.%s", inner,
-                                            i ? "exp_avg_sq" : "exp_avg");
+    for (int i = 0; i < count; i++) {
+        const char *name = limn_take_format(&g->arena, "%s.%s", inner, names[i]);
 
         if (!name) {
             limn_graph_fail(g, LIMN_NO_MEMORY, "out of memory for the moments of %s", p.name);
             return;
         }
-        inputs[2 + i] = limn_parameter(g, p.network, name, p.shape, p.dims, LIMN_PARAMETER_MOMENT,
+        inputs[2 + i] = limn_parameter(g, p.network, name, p.shape, p.dims,
+                                       i < 2 ? LIMN_PARAMETER_MOMENT : LIMN_PARAMETER_SUM,
                                        LIMN_INITIAL_ZERO);
         if (inputs[2 + i] < 0) return;
         g->parameters[g->values[inputs[2 + i]].parameter].of = index;
     }
-    if (limn_node(g, &limn_op_adam, p.name, &args, inputs, 4) >= 0) g->parameters[index].updates++;
+    updated = limn_node(g, &limn_op_adam, p.name, &args, inputs, 2 + count);
+    if (updated < 0) return;
+    g->values[updated].pass = g->pass + 1;
+    g->parameters[index].updates++;
 }
 
 static void back(walk *w, limn_value loss)
@@ -204,6 +209,63 @@ static bool listed(const char *list, const char *name)
         if (word == length && !memcmp(at, name, length)) return true;
         at += word;
         at += strspn(at, " ");
+    }
+    return false;
+}
+
+/* ---- Passes of a step that accumulates --------------------------------------------------------
+ */
+
+/* The update belongs to another pass: what it makes is in the parameter's memory when this one
+ * runs, as a version that no node here makes. */
+static void skip_update(walk *w, int pass)
+{
+    limn_graph *g = w->graph;
+
+    for (int v = 0; v < w->values; v++) {
+        int p = g->values[v].parameter;
+        limn_value version;
+
+        if (!w->wanted[v] || !w->reaches[v] || g->current[p] != v) continue;
+        version = limn_graph_value(g, g->values[v].shape, -1, 0);
+        if (version < 0) return;
+        g->values[version].float32 = true;
+        g->values[version].name = g->values[v].name;
+        g->values[version].pass = pass + 1;
+        limn_parameter_became(g, v, version);
+        g->parameters[p].updates++;
+    }
+}
+
+/* A loss may not read what an update of an earlier pass has overwritten. */
+static bool reads_old(const walk *w, limn_value loss, limn_error *error)
+{
+    const limn_graph *g = w->graph;
+    bool *read;
+
+    if (limn_take_into(&read, &w->graph->arena, (size_t)w->values, error)) return true;
+    read[loss] = true;
+    for (int n = w->nodes - 1; n >= 0; n--) {
+        const limn_node_info *node = &g->nodes[n];
+        bool needed = false;
+
+        for (int j = 0; j < LIMN_OUTPUTS_MAX && !node->backward; j++)
+            needed |= node->y[j] >= 0 && read[node->y[j]];
+        for (int i = 0; i < node->inputs && needed; i++)
+            if (node->x[i] >= 0) read[node->x[i]] = true;
+    }
+    for (int v = 0; v < w->values; v++) {
+        int p = g->values[v].parameter;
+
+        if (!read[v] || p < 0 || !g->parameters[p].updates ||
+            g->values[g->current[p]].pass <= g->values[v].pass)
+            continue;
+        if (g->values[g->current[p]].pass > g->pass) continue; /* updated in this pass or later */
+        limn_fail(error, LIMN_BUG,
+                  "%s is read as it was before an update on which the loss depends as well; that "
+                  "can't be accumulated",
+                  g->parameters[p].name);
+        return true;
     }
     return false;
 }
@@ -257,6 +319,19 @@ void limn_update(limn_graph *graph, const char *networks, limn_value loss, const
         limn_graph_fail(graph, LIMN_BUG, "update of %s: the loss depends on none of its parameters",
                         networks);
         return;
+    }
+    if (graph->accumulates) {
+        int pass = graph->values[loss].pass;
+
+        if (graph->passes <= pass) graph->passes = pass + 1;
+        if (pass != graph->pass) {
+            skip_update(&w, pass);
+            return;
+        }
+        if (reads_old(&w, loss, &error)) {
+            limn_graph_fail(graph, error.status, "update of %s: %s", networks, error.text);
+            return;
+        }
     }
     memcpy(scope, graph->scope, sizeof scope);
     graph->scope[0] = 0; /* nodes of the backward pass carry the names of the forward ones */

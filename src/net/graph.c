@@ -65,6 +65,23 @@ void limn_graph_training(limn_graph *graph, bool training)
     graph->training = training;
 }
 
+void limn_graph_accumulate(limn_graph *graph, int pass)
+{
+    graph->accumulates = true;
+    graph->pass = pass;
+    graph->passes = pass + 1;
+}
+
+int limn_graph_passes(const limn_graph *graph)
+{
+    return graph->accumulates ? graph->passes : 1;
+}
+
+bool limn_graph_repeats(const limn_graph *graph, limn_value x)
+{
+    return graph->accumulates && x >= 0 && graph->values[x].pass < graph->pass;
+}
+
 uint32_t limn_graph_stream(limn_graph *graph)
 {
     return (uint32_t)graph->node_count;
@@ -181,7 +198,7 @@ limn_value limn_node(limn_graph *graph, const limn_op *op, const char *name, con
     limn_shape x[LIMN_INPUTS_MAX], y[LIMN_OUTPUTS_MAX] = { { 0, 0, 0, 0 } };
     limn_error error = { 0 };
     limn_node_info *node;
-    int index;
+    int index, pass = 0;
 
     if (graph->error.status) return -1;
     if (!(name = scoped(graph, name ? name : op->name))) return -1;
@@ -193,6 +210,7 @@ limn_value limn_node(limn_graph *graph, const limn_op *op, const char *name, con
             return limn_graph_fail(graph, LIMN_BUG, "%s: input %d is no value of this graph", name,
                                    i);
         x[i] = graph->values[inputs[i]].shape;
+        if (graph->values[inputs[i]].pass > pass) pass = graph->values[inputs[i]].pass;
     }
     if (op->shape(y, x, count, args, &error))
         return limn_graph_fail(graph, error.status, "%s: %s", name, error.text);
@@ -208,6 +226,7 @@ limn_value limn_node(limn_graph *graph, const limn_op *op, const char *name, con
         value = limn_graph_value(graph, y[j], index, j);
         if (value < 0) return -1;
         graph->values[value].name = name;
+        graph->values[value].pass = pass;
         graph->values[value].float32 = op->float32_outputs >> j & 1;
         if (op->overwrites[j]) {
             int old = node->x[op->overwrites[j] - 1];
@@ -362,4 +381,9 @@ const char *limn_report_name(const limn_graph *graph, int index, limn_value *val
 {
     if (value) *value = graph->reports[index].value;
     return graph->reports[index].name;
+}
+
+bool limn_report_is_here(const limn_graph *graph, int index)
+{
+    return !graph->accumulates || graph->values[graph->reports[index].value].pass == graph->pass;
 }

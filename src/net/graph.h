@@ -68,6 +68,7 @@ typedef enum limn_parameter_kind {
     LIMN_PARAMETER_STATE,  /* running statistics: change while running, not by an optimiser */
     LIMN_PARAMETER_COUNT,  /* num_batches_tracked: one whole number */
     LIMN_PARAMETER_MOMENT, /* an optimiser's; named after its parameter */
+    LIMN_PARAMETER_SUM,    /* of gradients, within a step of several parts; never saved */
 } limn_parameter_kind;
 
 typedef enum limn_initial {
@@ -85,7 +86,7 @@ typedef struct limn_parameter_info {
     limn_parameter_kind kind;
     limn_initial initial; /* NORMAL: N(0, gain); NORMAL_ONE: N(1, gain) */
     bool transposed;      /* weight of a transposed convolution: (i, o, kh, kw) */
-    int of;               /* MOMENT: index of its parameter */
+    int of;               /* MOMENT, SUM: index of its parameter */
     int updates;          /* how often this graph updates it */
 } limn_parameter_info;
 
@@ -109,6 +110,7 @@ void limn_report(limn_graph *graph, const char *name, limn_value value);
 limn_value limn_reported(const limn_graph *graph, const char *name); /* -1: no such name */
 int limn_report_count(const limn_graph *graph);
 const char *limn_report_name(const limn_graph *graph, int index, limn_value *value);
+bool limn_report_is_here(const limn_graph *graph, int index); /* false: in another pass's graph */
 
 typedef struct limn_adam {
     float beta1, beta2, eps;
@@ -121,6 +123,19 @@ typedef struct limn_adam {
  * updated parameters.  (Kingma and Ba 2015, algorithm 1, in PyTorch's form: eps outside the
  * corrected root.) */
 void limn_update(limn_graph *graph, const char *networks, limn_value loss, const limn_adam *adam);
+
+/* Gradient accumulation: a step on N small batches that ends as one on all of their pictures would.
+ * An update whose loss reads what another update made (pix2pix's generator, judged by the updated
+ * critic) must wait until that one has seen all N, so such a step has several passes, each N runs
+ * of a graph of its own.  This makes the graph, just opened, that of one pass (from 0): updates of
+ * other passes add no nodes, updates of this one add to a sum of gradients and use it in the run
+ * that limn_moment calls the last.  Everything else is described as ever. */
+void limn_graph_accumulate(limn_graph *graph, int pass);
+/* How many passes the step has; known when it has been described. */
+int limn_graph_passes(const limn_graph *graph);
+/* Whether x is computed in this graph a second time, an earlier pass having done so: what keeps a
+ * state (running statistics) must leave it alone then. */
+bool limn_graph_repeats(const limn_graph *graph, limn_value x);
 
 /* The gradient of y for given values, without an update: for tests and for other optimisers.  seed
  * is the gradient of y itself, a value of y's shape; -1 where y is one number: 1.  gradients[i] is

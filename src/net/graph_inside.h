@@ -17,6 +17,7 @@ typedef struct limn_value_info {
     int below;    /* input of whole numbers below this; 0: of anything */
     bool float32; /* F32 and plain in every plan: losses, statistics, parameters */
     int like;     /* the gradient of this value: laid out and typed like it; -1 */
+    int pass;     /* the first in which it can be computed; see limn_graph_accumulate */
     const char *name;
 } limn_value_info;
 
@@ -44,6 +45,8 @@ struct limn_graph {
     limn_arena arena;
     limn_error error;
     bool training;
+    bool accumulates; /* this is one pass of `passes` */
+    int pass, passes;
     limn_value_info *values;
     limn_node_info *nodes;
     limn_parameter_info *parameters;

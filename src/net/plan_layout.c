@@ -321,6 +321,10 @@ static limn_status prepare_step(limn_plan *plan, limn_step *step, limn_error *er
         parameter = g->values[of].parameter;
         if (parameter >= 0 && plan->home_known[parameter])
             call->weight_gradient_layout = plan->home[parameter];
+        else if (parameter >= 0 &&
+                 limn_weights_pinned(plan->weights, plan->weight_index[parameter]))
+            limn_weights_memory(plan->weights, plan->weight_index[parameter],
+                                &call->weight_gradient_layout); /* another plan trains it too */
     }
     LIMN_TRY(limn_tune_choose(call, plan->choices, plan->tune_until, &plan->measured, error));
     if (call->op->prepare(call, &plan->arena, error)) return limn_while(error, "%s", step->name);
@@ -359,7 +363,7 @@ static limn_status decide_homes(limn_plan *plan, limn_error *error)
         plan->home_known[p] = true;
     }
     for (int p = 0; p < g->parameter_count; p++)
-        if (g->parameters[p].kind == LIMN_PARAMETER_MOMENT)
+        if (g->parameters[p].of >= 0) /* a moment, or a sum of gradients */
             plan->home[p] = plan->home[g->parameters[p].of];
     for (int p = 0; p < g->parameter_count; p++) {
         LIMN_TRY(limn_weights_adopt(plan->weights, plan->weight_index[p], plan->home[p], error));

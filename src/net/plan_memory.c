@@ -44,7 +44,7 @@ static void find_lives(limn_plan *plan)
     for (int v = 0; v < g->value_count; v++)
         if (g->values[v].input) touch(&plan->places[v], -1);
     for (int i = 0; i < g->report_count; i++)
-        touch(&plan->places[g->reports[i].value], plan->step_count);
+        if (limn_report_is_here(g, i)) touch(&plan->places[g->reports[i].value], plan->step_count);
 }
 
 static limn_status new_buffer(limn_plan *plan, size_t bytes, int first, int last, int *out,

@@ -66,6 +66,7 @@ static void mark_used(fuse *f)
     const limn_graph *g = f->plan->graph;
 
     for (int i = 0; i < g->report_count; i++) {
+        if (!limn_report_is_here(g, i)) continue;
         f->used[g->reports[i].value] = true;
         f->readers[g->reports[i].value]++;
     }

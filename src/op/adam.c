@@ -9,12 +9,16 @@
  * with t counting from 1.  It reads and writes 28 bytes a parameter and computes little, so it is
  * as fast as memory, and knows parameters only as flat memory: in which layout weights are packed,
  * and that a packed layout may have padding, does not matter to it (padding has gradient 0 and
- * stays 0). */
+ * stays 0).
+ *
+ * With a fifth input, a sum of gradients, it accumulates: a step comes in `parts` runs, and each
+ * adds its share of the gradient, 1 / parts, to the sum; the last one updates with it.  The first
+ * stores instead of adding, so between steps the sum means nothing and need not be saved. */
 #include "op/spans.h"
 
 #include <math.h>
 
-enum { P, G, M, V };
+enum { P, G, M, V, S };
 
 static limn_status shape(limn_shape *y, const limn_shape *x, int inputs, const limn_args *args,
                          limn_error *error)
@@ -29,7 +33,18 @@ static limn_status shape(limn_shape *y, const limn_shape *x, int inputs, const l
     if (!(args->eps > 0))
         return limn_fail(error, LIMN_SETTING, "adam's eps %g is not above 0", (double)args->eps);
     y[0] = y[1] = y[2] = x[0];
+    y[3] = inputs > S ? x[S] : (limn_shape){ 0 };
     return LIMN_OK;
+}
+
+static bool is_last(const limn_moment *moment)
+{
+    return moment->part + 1 >= moment->parts;
+}
+
+static float share(const limn_moment *moment)
+{
+    return 1.0f / (float)(moment->parts > 1 ? moment->parts : 1);
 }
 
 /* beta^t is taken in double: 1 - 0.999^1 has three digits less than 0.999. */
@@ -50,14 +65,24 @@ static limn_adam_numbers numbers(const limn_call *call)
 static void forward(const limn_call *call)
 {
     limn_adam_numbers a = numbers(call);
+    bool sums = call->inputs > S, updates = !sums || is_last(call->moment);
 
     for (size_t i = 0, count = limn_count(call->x[P].shape); i < count; i++) {
         float g = ((const float *)call->x[G].data)[i];
-        float m = a.beta1 * ((const float *)call->x[M].data)[i] + (1 - a.beta1) * g;
-        float v = a.beta2 * ((const float *)call->x[V].data)[i] + (1 - a.beta2) * g * g;
+        float p = ((const float *)call->x[P].data)[i], m = ((const float *)call->x[M].data)[i];
+        float v = ((const float *)call->x[V].data)[i];
 
-        ((float *)call->y[0].data)[i] = ((const float *)call->x[P].data)[i] -
-                                        a.rate * m / (sqrtf(v) * a.root + a.eps);
+        if (sums) {
+            g *= share(call->moment);
+            if (call->moment->part > 0) g += ((const float *)call->x[S].data)[i];
+            ((float *)call->y[3].data)[i] = g;
+        }
+        if (updates) {
+            m = a.beta1 * m + (1 - a.beta1) * g;
+            v = a.beta2 * v + (1 - a.beta2) * g * g;
+            p -= a.rate * m / (sqrtf(v) * a.root + a.eps);
+        }
+        ((float *)call->y[0].data)[i] = p;
         ((float *)call->y[1].data)[i] = m;
         ((float *)call->y[2].data)[i] = v;
     }
@@ -72,10 +97,18 @@ static void range(void *context, size_t begin, size_t end, int part)
 {
     const pass *p = context;
     const limn_call *call = p->call;
+    const float *gradient = (const float *)call->x[G].data + begin;
 
     (void)part;
-    limn_kernels_chosen()->adam((float *)call->y[0].data + begin,
-                                (const float *)call->x[G].data + begin,
+    if (call->inputs > S) {
+        float *sum = (float *)call->y[3].data + begin;
+
+        limn_kernels_chosen()->scale(LIMN_F32, sum, gradient, end - begin, share(call->moment),
+                                     call->moment->part > 0);
+        if (!is_last(call->moment)) return;
+        gradient = sum;
+    }
+    limn_kernels_chosen()->adam((float *)call->y[0].data + begin, gradient,
                                 (float *)call->y[1].data + begin, (float *)call->y[2].data + begin,
                                 end - begin, &p->numbers);
 }
@@ -108,6 +141,12 @@ static const limn_op_case cases[] = {
       .args = ADAM },
     { .x = { { 1, 1, 1, 99999 }, { 1, 1, 1, 99999 }, { 1, 1, 1, 99999 }, { 1, 1, 1, 99999 } },
       .args = ADAM },
+    { .x = { { 1, 1, 1, 999 },
+             { 1, 1, 1, 999 },
+             { 1, 1, 1, 999 },
+             { 1, 1, 1, 999 },
+             { 1, 1, 1, 999 } },
+      .args = ADAM },
     { .x = { { 0 } } },
 };
 
@@ -116,11 +155,11 @@ const limn_op limn_op_adam = {
     .does = "Adam's update of a parameter and its two moments",
     .flags = LIMN_OP_UPDATE,
     .inputs_min = 4,
-    .inputs_max = 4,
-    .outputs = 3,
-    .kinds = { LIMN_FLAT, LIMN_FLAT, LIMN_FLAT, LIMN_FLAT },
-    .float32_outputs = 7,
-    .overwrites = { 1, 3, 4 },
+    .inputs_max = 5,
+    .outputs = 4,
+    .kinds = { LIMN_FLAT, LIMN_FLAT, LIMN_FLAT, LIMN_FLAT, LIMN_FLAT },
+    .float32_outputs = 15,
+    .overwrites = { 1, 3, 4, 5 },
     .shape = shape,
     .forward = forward,
     .prepare = prepare,

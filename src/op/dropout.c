@@ -34,7 +34,8 @@ static limn_dropout numbers(const limn_call *call)
     float p = call->args->probability;
 
     return (limn_dropout){ .random = { .seed = call->moment->seed,
-                                       .stream = call->args->stream,
+                                       .stream = call->args->stream +
+                                                 (uint32_t)call->moment->part * 0x9e3779b9u,
                                        .step = call->moment->step },
                            .limit = (uint32_t)lrintf(p * 65536),
                            .factor = 1 / (1 - p) };

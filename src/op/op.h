@@ -84,6 +84,8 @@ typedef struct limn_moment {
     uint64_t seed;
     uint64_t step; /* number of steps done before this one: Adam's t is step + 1 */
     float learning_rate;
+    int part, parts; /* gradient accumulation: of a step in `parts` runs this is number `part` (from
+                        0); 0 of 0 is a whole step */
 } limn_moment;
 
 typedef struct limn_op limn_op;

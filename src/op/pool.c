@@ -52,7 +52,8 @@ static void forward(const limn_call *call)
 
     for (int n = 0; n < call->x[0].shape.n; n++) {
         limn_tensor from = picture(&call->x[0], n), to = picture(&call->y[0], n), kept;
-        uint64_t index = 2 * (uint64_t)n;
+        uint64_t index = 2 * ((uint64_t)call->moment->part * (uint64_t)call->x[0].shape.n +
+                              (uint64_t)n);
 
         if (filled < capacity) {
             kept = picture(&call->y[1], filled++);

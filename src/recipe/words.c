@@ -33,6 +33,8 @@ limn_value limn_pool(limn_graph *g, const char *name, limn_value x, int capacity
     char count[64];
 
     if (capacity <= 0) return inputs[0];
+    if (limn_graph_repeats(g, x))
+        return limn_graph_fail(g, LIMN_BUG, "the pool %s would be filled twice in a step", name);
     shape.n = capacity;
     snprintf(count, sizeof count, "%s.count", name);
     inputs[1] = limn_parameter(g, "pool", name, shape, 4, LIMN_PARAMETER_STATE, LIMN_INITIAL_ZERO);

@@ -8,7 +8,7 @@
 
 static bool averaged(const limn_trainer *t, const limn_parameter_info *info)
 {
-    if (info->kind == LIMN_PARAMETER_MOMENT) return false;
+    if (info->kind == LIMN_PARAMETER_MOMENT || info->kind == LIMN_PARAMETER_SUM) return false;
     for (int i = 0; i < t->generator_count; i++)
         if (!strcmp(info->network, t->generators[i])) return true;
     return false;

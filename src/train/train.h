@@ -42,7 +42,7 @@ typedef struct limn_train_settings {
     limn_preparation preparation;
     limn_derivation derivation;
     limn_hints hints;
-    int batch_size, num_threads, cache_mib;
+    int batch_size, accumulate, num_threads, cache_mib;
     bool serial_batches;
     int64_t max_dataset_size, seed;
     double lr, beta1;

@@ -62,6 +62,10 @@ static const limn_setting plain_rows[] = {
     { "hints-none", FLOAT, AT(hints.none), 0, 1, NULL, NULL,
       "share of the pictures that get no touch" },
     { "batch-size", INT, AT(batch_size), 1, 1024, NULL, "batchSize batch", "pictures a step" },
+    { "accumulate", INT, AT(accumulate), 1, 256, NULL,
+      "gradient-accumulation-steps accumulate-grad-batches",
+      "batches whose gradients are summed for one update: as many times batch-size in memory for "
+      "one" },
     { "serial-batches", FLAG, AT(serial_batches), 0, 0, NULL, NULL,
       "pictures in the order of their names" },
     { "max-dataset-size", LONG, AT(max_dataset_size), 0, 1e15, NULL, NULL,
@@ -283,6 +287,7 @@ limn_train_settings limn_train_defaults(const limn_recipe *recipe)
         .derivation = LIMN_DERIVATION_DEFAULTS,
         .hints = LIMN_HINTS_DEFAULTS,
         .batch_size = r->batch,
+        .accumulate = 1,
         .num_threads = 2,
         .cache_mib = 2048,
         .lr = 2e-4,
@@ -406,7 +411,7 @@ limn_loader_settings limn_train_loader_settings(const limn_train_settings *s, bo
     l.b_to_a = s->direction == 1;
     l.a_channels = s->input_nc;
     l.b_channels = s->output_nc;
-    l.batch = validation ? 1 : s->batch_size;
+    l.batch = validation ? 1 : s->batch_size * s->accumulate;
     l.multiple = limn_train_crops(s) ? 1 : limn_network_multiple(s->netG);
     l.workers = s->num_threads;
     l.cache_bytes = (uint64_t)s->cache_mib << 20;

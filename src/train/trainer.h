@@ -4,23 +4,32 @@
  *
  * It knows pictures only as planes that somebody hands it, and no files but those that weights come
  * from.  When the size of the pictures changes, the step is described and planned again for the new
- * one; the weights stay. */
+ * one; the weights stay.
+ *
+ * With --accumulate N a batch is N times --batch-size pictures, and a step goes through it in N
+ * parts, so that everything else (epochs, schedule, resuming) sees nothing but larger batches. */
 #ifndef LIMN_TRAIN_TRAINER_H
 #define LIMN_TRAIN_TRAINER_H
 
 #include "net/plan.h"
 #include "train/train.h"
 
+enum { LIMN_PASSES_MAX = 4 };
+
 typedef struct limn_trainer {
     limn_arena arena;
     const limn_recipe *recipe;
     const limn_train_settings *train; /* borrowed */
     limn_recipe_settings settings;
-    limn_graph *graph;
+    limn_graph *graphs[LIMN_PASSES_MAX]; /* one, or with --accumulate one a pass (net/graph.h) */
+    limn_graph *graph;                   /* the first of them: it describes all of the step */
     limn_weights *weights;
-    limn_plan *plan;
+    limn_plan *plans[LIMN_PASSES_MAX];
+    int passes;
     limn_choices *choices; /* how its convolutions are computed; what the checkpoint keeps of it */
-    limn_value loss_values[LIMN_LOSSES_MAX];
+    limn_value loss_values[LIMN_LOSSES_MAX]; /* in graph */
+    int loss_passes[LIMN_LOSSES_MAX];        /* in which each is made, */
+    limn_value loss_made[LIMN_LOSSES_MAX];   /* and as which value there */
     const char *loss_names[LIMN_LOSSES_MAX]; /* in the order in which the recipe reports them */
     double losses[LIMN_LOSSES_MAX];          /* of the last step */
     int loss_count;

@@ -106,9 +106,9 @@ static limn_value batch_norm(const limn_build *b, const char *layer, limn_value 
     };
 
     return limn_node(b->graph, &limn_op_batchnorm, layer, &args, inputs,
-                     training        ? 6
-                     : args.training ? 3
-                                     : 5);
+                     training && !limn_graph_repeats(b->graph, x) ? 6
+                     : args.training                              ? 3
+                                                                  : 5);
 }
 
 limn_value limn_layer_norm(const limn_build *b, const char *layer, limn_value x)
