@@ -95,9 +95,6 @@ static const limn_setting plain_rows[] = {
     { "tune", FLAG, AT(tune), 0, 0, NULL, NULL,
       "measure for some seconds how convolutions are computed fastest, where this machine does not "
       "know; no-tune: go by rule" },
-    { "tune", FLAG, AT(tune), 0, 0, NULL, NULL,
-      "measure for some seconds how convolutions are computed fastest, where this machine does not "
-      "know; no-tune: go by rule" },
     { "save-minutes", FLOAT, AT(save_minutes), 0.01, 1e5, NULL, NULL,
       "minutes between checkpoints; there is one after each epoch anyway" },
     { "minutes", FLOAT, AT(minutes), 0, 1e7, NULL, NULL,
@@ -242,6 +239,14 @@ double limn_train_term_of(const limn_train_settings *s, const char *name)
     }
 }
 
+/* Texts are compared as texts: those of a run that goes on stand elsewhere in memory. */
+static bool same_value(const limn_setting *row, const char *a, const char *b)
+{
+    if (row->kind != LIMN_SETTING_TEXT) return !memcmp(a, b, bytes_of(row));
+    a = *(const char *const *)(const void *)a, b = *(const char *const *)(const void *)b;
+    return a == b || (a && b && !strcmp(a, b));
+}
+
 /* A setting of another recipe's that somebody has changed, and not to "off". */
 static limn_status refuse_foreign(const limn_train_settings *s, const limn_recipe *recipe,
                                   limn_error *error)
@@ -253,7 +258,7 @@ static limn_status refuse_foreign(const limn_train_settings *s, const limn_recip
         const char *value = (const char *)s + row->offset, *owner = NULL;
 
         if (!is_term(row) || row_of(recipe, row->name) || !memcmp(value, nothing, bytes_of(row)) ||
-            !memcmp(value, (const char *)&defaults + row->offset, bytes_of(row)))
+            same_value(row, value, (const char *)&defaults + row->offset))
             continue;
         for (int i = 0; !owner; i++)
             if (row_of(limn_recipes[i], row->name)) owner = limn_recipes[i]->name;
@@ -299,7 +304,6 @@ limn_train_settings limn_train_defaults(const limn_recipe *recipe)
         .init_gain = 0.02,
         .seed = 1,
         .compute = 3,
-        .tune = true,
         .tune = true,
         .save_minutes = 10,
         .val_pictures = 100,
