@@ -122,6 +122,7 @@ typedef struct limn_translate_settings {
     int quality;           /* of JPEG and WebP, 1 to 100 */
     bool lossless;         /* WebP */
     bool keep_gps;         /* places in EXIF and XMP are dropped otherwise */
+    bool derive;           /* models trained with --derive: make the input from the picture */
     int sample;            /* so many variants with dropout on; 0: one, as the model's card says */
     int64_t seed;          /* of the variants */
     int compute;           /* row compute: plain, fp32, bf16, auto */
@@ -221,6 +222,7 @@ typedef struct limn_score_settings {
     int preprocess;        /* as for training: the middle is cut, nothing flipped */
     int load_size, crop_size;
     int64_t max_size;  /* the first so many; 0: all */
+    bool derive;       /* models trained with --derive: plain pictures, inputs made from them */
     const char *html;  /* folder for index.html and pictures; NULL: none */
     const char *worst; /* file for a sheet of the ten worst; NULL: none */
     int compute, threads, workers;
@@ -238,7 +240,8 @@ typedef struct limn_picture_score {
 
 typedef struct limn_score_report limn_score_report;
 
-/* Translates the inputs of a paired folder and compares with the targets.  Close the report with
+/* Translates the inputs of a folder and compares with the targets: pairs, or plain pictures where
+ * the model makes the input from the target (colorization, --derive).  Close the report with
  * limn_score_close; on failure *report is NULL.  refused: pictures left out of page and sheet
  * because the screen refused them (they are scored).  progress may be NULL. */
 limn_status limn_score_folder(limn_score_report **report, const char *model, const char *folder,
@@ -356,8 +359,8 @@ typedef struct limn_bench_result {
 limn_status limn_bench(const limn_bench_settings *settings, limn_bench_result *result,
                        FILE *profile, limn_error *error);
 
-/* Prints the plan of the same: step, op, name, shape, layout, implementation, way of computing (with
- * a star where it was measured), bytes, lifetime. */
+/* Prints the plan of the same: step, op, name, shape, layout, implementation, way of computing
+ * (with a star where it was measured), bytes, lifetime. */
 limn_status limn_show_plan(const limn_bench_settings *settings, FILE *to, limn_error *error);
 
 /* ---- Models from and to elsewhere ------------------------------------------------------------ */

@@ -31,6 +31,24 @@ static limn_status take(float **to, size_t channels, size_t pixels, const char *
     return limn_fail(error, LIMN_NO_MEMORY, "%s: out of memory for %zu pixels", name, pixels);
 }
 
+/* Fills in: made from the picture as from a target while training. */
+static limn_status derive(const limn_translator *t, const limn_picture *picture, planes *p,
+                          const char *name, limn_error *error)
+{
+    size_t pixels = (size_t)picture->info.width * (size_t)picture->info.height;
+    int channels = t->description.output_nc;
+    float *target = NULL;
+    limn_status status;
+
+    LIMN_TRY(take(&target, (size_t)channels, pixels, name, error));
+    status = limn_picture_to_planes(picture, channels, target, error);
+    if (!status)
+        status = limn_derive(&t->derivation, target, channels, picture->info.height,
+                             picture->info.width, p->in, t->description.input_nc, error);
+    limn_block_free(target);
+    return status ? limn_while(error, "%s: network %s", name, t->network->name) : LIMN_OK;
+}
+
 /* Fills in (and l): what the network sees of the picture. */
 static limn_status prepare(const limn_translator *t, const limn_picture *picture, planes *p,
                            const char *name, limn_error *error)
@@ -43,6 +61,7 @@ static limn_status prepare(const limn_translator *t, const limn_picture *picture
     LIMN_TRY(take(&p->out, (size_t)t->description.output_nc, pixels, name, error));
     if (t->colour != LIMN_TRANSLATE_COLOUR) {
         LIMN_TRY(take(&p->in, channels, pixels, name, error));
+        if (t->derivation.kind) return derive(t, picture, p, name, error);
         if (limn_picture_to_planes(picture, t->description.input_nc, p->in, error))
             return limn_while(error, "%s: network %s", name, t->network->name);
         return LIMN_OK;

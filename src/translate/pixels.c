@@ -29,7 +29,9 @@ static limn_status picture_of(limn_picture *picture, const limn_translator *t,
                               const limn_pixels *pixels, limn_error *error)
 {
     enum { SIDE_MAX = 1 << 20 };
-    int wanted = t->colour == LIMN_TRANSLATE_COLOUR ? 3 : t->description.input_nc;
+    int wanted = t->colour == LIMN_TRANSLATE_COLOUR ? 3
+                 : t->derivation.kind               ? t->description.output_nc
+                                                    : t->description.input_nc;
     bool alpha = pixels->channels != wanted && (pixels->channels == 2 || pixels->channels == 4);
 
     if (!pixels->data || pixels->width < 1 || pixels->height < 1 || pixels->width > SIDE_MAX ||

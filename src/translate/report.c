@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Scoring: a model against the targets of a paired folder.
+ * Scoring: a model against the targets of a folder of pairs, or of plain pictures where the model
+ * makes its input from the target.
  *
  * Pictures are prepared as training prepares them, but nothing is drawn: the middle, not flipped.
  * With --preprocess none, the default, they are taken whole, so that the numbers are about what
@@ -33,6 +34,8 @@ static const limn_setting rows[] = {
       "then cut to this" },
     { "max-dataset-size", LIMN_SETTING_LONG, AT(max_size), 0, 9007199254740992.0, NULL,
       "num-test how-many", "the first so many; 0: all" },
+    { "derive", LIMN_SETTING_FLAG, AT(derive), 0, 0, NULL, NULL,
+      "models trained with --derive: plain pictures, from which the inputs are made" },
     { "html", LIMN_SETTING_TEXT, AT(html), 0, 0, NULL, "results-dir",
       "folder for a page with all pictures; none: no page" },
     { "worst", LIMN_SETTING_TEXT, AT(worst), 0, 0, NULL, NULL,
@@ -57,6 +60,7 @@ limn_score_settings limn_score_defaults(void)
                                   .preprocess = LIMN_PREPROCESS_NONE,
                                   .load_size = 286,
                                   .crop_size = 256,
+                                  .derive = true,
                                   .compute = LIMN_COMPUTE_AUTO,
                                   .workers = 2 };
 }
@@ -308,12 +312,14 @@ static limn_status open_data(scoring *s, const char *folder, limn_error *error)
 {
     const limn_model_card *card = limn_model_about(s->t->model);
     const char *direction = s->settings->direction ? s->settings->direction : card->direction;
-    bool both = !strcmp(s->t->network->name, "G_A") || !strcmp(s->t->network->name, "G_B");
+    bool turned = card->direction && !strcmp(card->direction, "BtoA");
     limn_data_query query = { .root = folder,
-                              .pairing = s->colour ? LIMN_PLAIN : LIMN_PAIRED,
                               .phase = (limn_phase)s->settings->phase,
                               .max_size = s->settings->max_size };
+    limn_derivation derivation = { .kind = LIMN_DERIVE_NONE };
 
+    if (s->settings->derive) LIMN_TRY(limn_translator_derivation(&derivation, s->t, error));
+    query.pairing = s->colour || derivation.kind ? LIMN_PLAIN : LIMN_PAIRED;
     LIMN_TRY(limn_data_open(&s->data, &query, error));
     if (!limn_data_length(&s->data))
         return limn_fail(error, LIMN_FORMAT, "%s: has no pictures for --phase %s%s%s", folder,
@@ -324,9 +330,12 @@ static limn_status open_data(scoring *s, const char *folder, limn_error *error)
                                                  .load_size = s->settings->load_size,
                                                  .crop_size = s->settings->crop_size };
     s->loading.colorize = s->colour;
-    /* Of CycleGAN's generators, G_B goes from B to A. */
-    s->loading.b_to_a = both ? !strcmp(s->t->network->name, "G_B")
-                             : direction && !strcmp(direction, "BtoA");
+    s->loading.derivation = derivation;
+    /* Of CycleGAN's generators, G_B goes the other way than the training. */
+    s->loading.b_to_a = !strcmp(s->t->network->name, "G_B") ? !turned
+                        : !strcmp(s->t->network->name, "G_A")
+                            ? turned
+                            : direction && !strcmp(direction, "BtoA");
     s->loading.a_channels = s->t->description.input_nc;
     s->loading.b_channels = s->t->description.output_nc;
     s->loading.workers = s->settings->workers;

@@ -25,6 +25,9 @@ static const limn_setting rows[] = {
     { "lossless", LIMN_SETTING_FLAG, AT(lossless), 0, 0, NULL, NULL, "WebP without loss" },
     { "keep-gps", LIMN_SETTING_FLAG, AT(keep_gps), 0, 0, NULL, NULL,
       "keep the place where the input was taken" },
+    { "derive", LIMN_SETTING_FLAG, AT(derive), 0, 0, NULL, NULL,
+      "make the input from the picture as training did: photos for a model that was trained with "
+      "--derive" },
     { "sample", LIMN_SETTING_INT, AT(sample), 0, LIMN_TRANSLATE_SAMPLES_MAX, NULL, NULL,
       "so many variants of every picture, with dropout on; 0: one, as the model says" },
     { "seed", LIMN_SETTING_LONG, AT(seed), 0, 9007199254740992.0, NULL, NULL, "of the variants" },
@@ -69,12 +72,13 @@ static limn_status choose_network(limn_translator *t, limn_error *error)
     const char *direction = t->settings.direction, *name = t->settings.network;
     const char *path = limn_model_path(t->model);
     bool both = limn_model_network_of(card, "G_A") && limn_model_network_of(card, "G_B");
+    bool turned = card->direction && !strcmp(card->direction, "BtoA"); /* G_A begins at B */
 
     if (direction && strcmp(direction, "AtoB") && strcmp(direction, "BtoA"))
         return limn_fail(error, LIMN_SETTING, "--direction is \"%s\"; it is AtoB or BtoA",
                          direction);
     if (direction && !name && both)
-        name = !strcmp(direction, "AtoB") ? "G_A" : "G_B";
+        name = !strcmp(direction, turned ? "BtoA" : "AtoB") ? "G_A" : "G_B";
     else if (direction && !name && card->direction && strcmp(direction, card->direction))
         return limn_fail(error, LIMN_SETTING,
                          "%s: was trained %s and has no network for %s; leave --direction out",
@@ -88,6 +92,38 @@ static limn_status choose_network(limn_translator *t, limn_error *error)
         limn_network_is_critic(t->network->network.net))
         return limn_fail(error, LIMN_SETTING, "%s: %s is a %s, which makes no pictures", path,
                          t->network->name, t->network->network.net);
+    return LIMN_OK;
+}
+
+limn_status limn_translator_derivation(limn_derivation *out, const limn_translator *t,
+                                       limn_error *error)
+{
+    const limn_model_card *card = limn_model_about(t->model);
+
+    *out = (limn_derivation)LIMN_DERIVATION_DEFAULTS;
+    for (const limn_setting *row = limn_derivation_rows; row->name; row++) {
+        const char *value = limn_model_text(card->settings, card->setting_count, row->name);
+
+        if (value && limn_setting_set(limn_derivation_rows, out, row->name, value, error)) {
+            if (error) error->status = LIMN_FORMAT;
+            return limn_while(error, "%s: the model's card", limn_model_path(t->model));
+        }
+    }
+    return LIMN_OK;
+}
+
+/* A drawing goes in as it is, a photo becomes one when that is asked for.  Grey costs nothing to
+ * make from what is grey already, so there nobody needs to ask. */
+static limn_status choose_derivation(limn_translator *t, limn_error *error)
+{
+    LIMN_TRY(limn_translator_derivation(&t->derivation, t, error));
+    if (t->settings.derive && t->derivation.kind == LIMN_DERIVE_NONE)
+        return limn_fail(error, LIMN_SETTING,
+                         "%s: was not trained with --derive, so there is nothing to make its input "
+                         "by; leave --derive out",
+                         limn_model_path(t->model));
+    if (!t->settings.derive && t->derivation.kind != LIMN_DERIVE_GREY)
+        t->derivation.kind = LIMN_DERIVE_NONE;
     return LIMN_OK;
 }
 
@@ -383,6 +419,7 @@ static limn_status open_all(limn_translator *t, const char *path, limn_error *er
     LIMN_TRY(limn_model_path_of(&path, path, &t->arena, error));
     LIMN_TRY(limn_model_open(&t->model, path, error));
     LIMN_TRY(choose_network(t, error));
+    LIMN_TRY(choose_derivation(t, error));
     LIMN_TRY(choose_statistics(t, error));
     LIMN_TRY(choose_origin(t, error));
     if (limn_worker_start(&beside, open_door, &d, NULL)) open_door(&d);

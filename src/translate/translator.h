@@ -10,6 +10,7 @@
 #ifndef LIMN_TRANSLATE_TRANSLATOR_H
 #define LIMN_TRANSLATE_TRANSLATOR_H
 
+#include "data/derive.h"
 #include "model/model.h"
 #include "publish/publish.h"
 
@@ -37,7 +38,8 @@ struct limn_translator {
     const limn_model_network *network; /* of the model's card */
     limn_network description;          /* what is applied: with dropout as asked for */
     limn_translate_colour colour;
-    limn_graph *declared; /* names the parameters; nothing is computed with it */
+    limn_derivation derivation; /* kind: NONE where pictures go in as they are */
+    limn_graph *declared;       /* names the parameters; nothing is computed with it */
     limn_weights *weights;
     limn_publisher *publisher;
     limn_translate_plan plans[LIMN_TRANSLATE_PLANS];
@@ -47,6 +49,10 @@ struct limn_translator {
     limn_origin origin;    /* of what it makes */
     char digest[65], statistics[80];
 };
+
+/* How training made its inputs, by the model's card; kind NONE: from files. */
+limn_status limn_translator_derivation(limn_derivation *out, const limn_translator *t,
+                                       limn_error *error);
 
 /* Both sizes have been checked: planes (input_channels, height, width) in [-1, 1] to planes
  * (output_channels, height, width), as the network sees and gives them.  step distinguishes
