@@ -124,6 +124,8 @@ static float value_of(const limn_op *op, limn_input_kind kind, int input, const 
         return i % 8 == 7 ? -1 : floorf((u + 1) / 2 * (float)places);
     }
     case LIMN_WEIGHT:
+        if (op->flags & LIMN_OP_INT8) return floorf(127.999f * u);
+        break;
     case LIMN_VECTOR:
         break;
     }

@@ -56,6 +56,15 @@ bool limn_cpu_has_bf16(void)
 #endif
 }
 
+bool limn_cpu_has_vnni(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    return limn_cpu() == LIMN_CPU_AVX512 && __builtin_cpu_supports("avx512vnni");
+#else
+    return false;
+#endif
+}
+
 bool limn_cpu_bf16_pays(void)
 {
 #if defined(__x86_64__) || defined(__i386__)

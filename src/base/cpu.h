@@ -22,6 +22,8 @@ bool limn_cpu_has_bf16(void);
  * does half the multiply-adds of float32 a second (measured: a pix2pix step takes 540 ms in bf16
  * and 330 in float32 there). */
 bool limn_cpu_bf16_pays(void);
+/* Dot products of bytes with sums of 32 bits (AVX512_VNNI). */
+bool limn_cpu_has_vnni(void);
 /* Instructions for SHA-256; not at LIMN_CPU=base. */
 bool limn_cpu_has_sha(void);
 const char *limn_cpu_name(limn_cpu_level level);

@@ -64,6 +64,7 @@ void limn_scope_pop(limn_graph *graph);
 
 typedef enum limn_parameter_kind {
     LIMN_PARAMETER_WEIGHT, /* convolution weight (o, i, kh, kw); updated */
+    LIMN_PARAMETER_INT8,   /* weight of whole numbers, -127 to 127, a byte each; not updated */
     LIMN_PARAMETER_VECTOR, /* bias, norm scale and shift (1, c, 1, 1); updated */
     LIMN_PARAMETER_STATE,  /* running statistics: change while running, not by an optimiser */
     LIMN_PARAMETER_COUNT,  /* num_batches_tracked: one whole number */

@@ -43,6 +43,9 @@ int limn_weights_find(const limn_weights *weights, const char *name); /* -1: non
 limn_status limn_weights_set(limn_weights *weights, int index, const float *plain,
                              limn_error *error);
 limn_status limn_weights_get(limn_weights *weights, int index, float *plain, limn_error *error);
+/* The same for parameters of kind INT8, without the way through floats. */
+limn_status limn_weights_set_int8(limn_weights *weights, int index, const int8_t *plain,
+                                  limn_error *error);
 /* Instead of set, for a parameter that was declared and has no value: the floats are not copied but
  * read where they are, and stay as they are until they are returned (NULL: nobody asks) or the
  * weights are closed.  A plan that packs returns them, one that trains takes a copy.  False: it has

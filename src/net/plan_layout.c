@@ -10,6 +10,9 @@
  * something else (a reference kernel otherwise) reorder inside their call, and limn_plan_about
  * counts it.
  *
+ * That rule has one exception: where bytes are multiplied all maps are channels-last, because
+ * oneDNN's int8 convolutions read and write nothing else.
+ *
  * Weights.  Each parameter has one memory, its home.  Where it is trained, home has the layout in
  * which its gradient is made, so that the optimiser is one flat loop; where not, the layout in
  * which its first reader reads it, so that reading costs nothing.  A step that reads another layout
@@ -23,6 +26,7 @@
  * output, and the gradients of a concatenation are ranges of its gradient: no copies. */
 #include "base/cpu.h"
 #include "net/plan_inside.h"
+#include "op/dnn_int8.h"
 #include "op/tune.h"
 #include <string.h>
 
@@ -31,6 +35,7 @@ static int channel_block(const limn_plan *plan, int c)
     int width = limn_cpu() == LIMN_CPU_AVX512 ? 16 : 8;
 
     if (plan->compute == LIMN_COMPUTE_PLAIN) return 1;
+    if (plan->channels_last) return c;
     return c % width == 0 ? width : c;
 }
 
@@ -126,6 +131,8 @@ static limn_status make_places(limn_plan *plan, limn_error *error)
         p->type = f32[v] || plan->compute != LIMN_COMPUTE_BF16 ? LIMN_F32 : LIMN_BF16;
         p->block = g->values[v].float32 ? 1 : channel_block(plan, s.c);
         p->batch_stride = (size_t)s.c * (size_t)s.h * (size_t)s.w;
+        if (p->parameter >= 0 && g->parameters[p->parameter].kind == LIMN_PARAMETER_INT8)
+            p->type = LIMN_I8;
         p->bytes = limn_count(s) * limn_type_bytes(p->type);
     }
     /* What is read as a vector, an index or a number is plain, wherever it comes from. */
@@ -408,7 +415,9 @@ static limn_status pack_for(packing *p, const limn_step *step, int weight, limn_
     if (!from) { /* plain: a parameter that only this plan reads, or weights that are fed */
         limn_dnn_layout *plain;
 
-        LIMN_TRY(limn_dnn_layout_plain_like(&plain, want, &plan->arena, error));
+        LIMN_TRY(plan->places[value].type == LIMN_I8
+                     ? limn_dnn_layout_bytes_like(&plain, want, &plan->arena, error)
+                     : limn_dnn_layout_plain_like(&plain, want, &plan->arena, error));
         from = plain;
         if (limn_dnn_layout_equal(from, want)) {
             *out = value;
@@ -474,6 +483,8 @@ limn_status limn_plan_make_layouts(limn_plan *plan, limn_error *error)
     LIMN_TRY(limn_take_into(&plan->home, &plan->arena, parameters * sizeof *plan->home, error));
     LIMN_TRY(limn_take_into(&plan->home_known, &plan->arena, parameters, error));
     LIMN_TRY(limn_take_into(&plan->trains, &plan->arena, parameters, error));
+    for (int s = 0; s < plan->step_count; s++)
+        plan->channels_last |= (plan->steps[s].call->op->flags & LIMN_OP_INT8) != 0;
     LIMN_TRY(make_places(plan, error));
     LIMN_TRY(place_parts(plan, error));
     for (int s = 0; s < plan->step_count; s++) LIMN_TRY(prepare_step(plan, &plan->steps[s], error));

@@ -16,6 +16,7 @@
  * where the host has to find the memory first). */
 #include "base/random.h"
 #include "net/plan_inside.h"
+#include "op/dnn_int8.h"
 #include <string.h>
 
 typedef struct entry {
@@ -124,12 +125,23 @@ static limn_status settle(entry *e, limn_error *error)
     return LIMN_OK;
 }
 
+static bool is_int8(const entry *e)
+{
+    return e->info.kind == LIMN_PARAMETER_INT8;
+}
+
+/* Bytes in PyTorch's order. */
+static size_t plain_bytes(const limn_parameter_info *info)
+{
+    return limn_count(info->shape) * (info->kind == LIMN_PARAMETER_INT8 ? 1 : sizeof(float));
+}
+
 static limn_status add_one(limn_weights *weights, const limn_parameter_info *info,
                            limn_error *error)
 {
     entry *e = &weights->entries[weights->count];
 
-    *e = (entry){ .info = *info, .bytes = limn_count(info->shape) * sizeof(float) };
+    *e = (entry){ .info = *info, .bytes = plain_bytes(info) };
     e->info.name = limn_take_text(&weights->arena, info->name);
     e->info.network = limn_take_text(&weights->arena, info->network);
     if (!e->info.name || !e->info.network) {
@@ -202,16 +214,17 @@ static limn_status repack(const limn_dnn_layout *from, const void *source,
     return status;
 }
 
-/* Between an entry's layout and the plain one, in either direction. */
-static limn_status repack_plain(const entry *e, bool to_plain, const void *source, void *target,
-                                limn_error *error)
+/* Between an entry's layout and the plain one, in either direction.  bytes: one byte an element. */
+static limn_status repack_plain(const entry *e, bool to_plain, bool bytes, const void *source,
+                                void *target, limn_error *error)
 {
     limn_dnn_layout *plain;
     limn_arena arena;
     limn_status status;
 
     limn_arena_open(&arena, "packing", 0);
-    status = limn_dnn_layout_plain_like(&plain, e->layout, &arena, error);
+    status = bytes ? limn_dnn_layout_bytes_like(&plain, e->layout, &arena, error)
+                   : limn_dnn_layout_plain_like(&plain, e->layout, &arena, error);
     if (!status)
         status = to_plain ? repack(e->layout, source, plain, target, error)
                           : repack(plain, source, e->layout, target, error);
@@ -247,16 +260,15 @@ limn_status limn_weights_adopt(limn_weights *weights, int index, const limn_dnn_
         return LIMN_OK;
     moved.layout = NULL;
     if (layout) LIMN_TRY(own_layout(weights, layout, &moved.layout, error));
-    moved.bytes = layout ? limn_dnn_layout_bytes(layout)
-                         : limn_count(e->info.shape) * sizeof(float);
+    moved.bytes = layout ? limn_dnn_layout_bytes(layout) : plain_bytes(&e->info);
     if (!(moved.memory = limn_block(moved.bytes))) return no_memory(e, error);
     /* The packing writes every byte, zeros where a layout is padded. */
     if (e->layout && layout)
         status = repack(e->layout, source, layout, moved.memory, error);
     else if (layout)
-        status = repack_plain(&moved, false, source, moved.memory, error);
+        status = repack_plain(&moved, false, is_int8(e), source, moved.memory, error);
     else
-        status = repack_plain(e, true, source, moved.memory, error);
+        status = repack_plain(e, true, is_int8(e), source, moved.memory, error);
     if (status) {
         limn_block_free(moved.memory);
         return status;
@@ -306,10 +318,26 @@ limn_status limn_weights_set(limn_weights *weights, int index, const float *plai
 {
     entry *e = &weights->entries[index];
 
-    if (e->layout) return repack_plain(e, false, plain, e->memory, error);
+    if (e->layout) return repack_plain(e, false, false, plain, e->memory, error);
+    if (!e->memory && !(e->memory = limn_block(e->bytes))) return no_memory(e, error);
+    if (!is_int8(e))
+        memcpy(e->memory, plain, e->bytes);
+    else
+        for (size_t i = 0; i < e->bytes; i++) ((int8_t *)e->memory)[i] = (int8_t)plain[i];
+    give_back(e);
+    return LIMN_OK;
+}
+
+limn_status limn_weights_set_int8(limn_weights *weights, int index, const int8_t *plain,
+                                  limn_error *error)
+{
+    entry *e = &weights->entries[index];
+
+    if (!is_int8(e))
+        return limn_fail(error, LIMN_BUG, "%s does not hold whole numbers", e->info.name);
+    if (e->layout) return repack_plain(e, false, true, plain, e->memory, error);
     if (!e->memory && !(e->memory = limn_block(e->bytes))) return no_memory(e, error);
     memcpy(e->memory, plain, e->bytes);
-    give_back(e);
     return LIMN_OK;
 }
 
@@ -329,9 +357,12 @@ limn_status limn_weights_get(limn_weights *weights, int index, float *plain, lim
 {
     entry *e = &weights->entries[index];
 
-    if (e->layout) return repack_plain(e, true, e->memory, plain, error);
+    if (e->layout) return repack_plain(e, true, false, e->memory, plain, error);
     if (!e->lent) LIMN_TRY(settle(e, error));
-    memcpy(plain, e->lent ? e->lent : e->memory, e->bytes);
+    if (!is_int8(e))
+        memcpy(plain, e->lent ? e->lent : e->memory, e->bytes);
+    else
+        for (size_t i = 0; i < e->bytes; i++) plain[i] = ((const int8_t *)e->memory)[i];
     return LIMN_OK;
 }
 

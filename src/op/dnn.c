@@ -331,8 +331,8 @@ static void *at(const limn_dnn_primitive *primitive, limn_dnn_place place)
 limn_status limn_dnn_bind(limn_dnn_primitive *primitive, void *x, void *weights, void *bias,
                           void *y, void *scratch, limn_error *error)
 {
-    static const char *const names[] = { "x", "weights", "bias", "y", "scratch" };
-    void *base[] = { x, weights, bias, y, scratch };
+    static const char *const names[] = { "x", "weights", "bias", "y", "scratch", "scale" };
+    void *base[] = { x, weights, bias, y, scratch, primitive->base[LIMN_DNN_SCALE] };
 
     primitive->bound = false;
     for (int i = 0; i < LIMN_DNN_SLOTS; i++)

@@ -36,9 +36,10 @@ typedef struct limn_dnn_question {
     limn_dnn_md x, y, weights;
     const limn_dnn_md *bias; /* NULL: none */
     dnnl_dims_t stride, pad_begin, pad_end;
-    bool sum;                /* y += */
-    dnnl_alg_kind_t eltwise; /* dnnl_alg_kind_undef: none */
-    float alpha, beta;       /* of eltwise */
+    bool sum;                   /* y += */
+    const limn_dnn_md *channel; /* int8: y * scale + shift, each of this form; NULL: neither */
+    dnnl_alg_kind_t eltwise;    /* dnnl_alg_kind_undef: none */
+    float alpha, beta;          /* of eltwise */
 } limn_dnn_question;
 
 /* Layout by tag, dense, or with pictures batch_stride elements apart (0: dense).  A blocked layout
@@ -53,8 +54,13 @@ dnnl_data_type_t limn_dnn_md_type(const limn_dnn_md *md);
 bool limn_dnn_md_same_dims(const limn_dnn_md *a, const limn_dnn_md *b);
 /* The plain F32 layout of the same dimensions (4 or 5). */
 dnnl_status_t limn_dnn_md_plain_like(limn_dnn_md *out, const limn_dnn_md *md);
+/* The plain layout of the same dimensions with a byte an element. */
+dnnl_status_t limn_dnn_md_bytes_like(limn_dnn_md *out, const limn_dnn_md *md);
 /* The tag of a dense layout, dnnl_format_tag_undef for one that has none (Winograd's). */
 dnnl_format_tag_t limn_dnn_md_tag(const limn_dnn_md *md);
+
+/* The question's post-operation for an activation. */
+void limn_dnn_question_activate(limn_dnn_question *q, limn_activation activation, float slope);
 
 /* Primitive descriptors.  The caller destroys them. */
 dnnl_status_t limn_dnn_describe(dnnl_primitive_desc_t *out, const limn_dnn_question *question,
@@ -93,6 +99,7 @@ typedef enum limn_dnn_slot {
     LIMN_DNN_BIAS,
     LIMN_DNN_Y,
     LIMN_DNN_SCRATCH,
+    LIMN_DNN_SCALE, /* int8 */
     LIMN_DNN_SLOTS,
 } limn_dnn_slot;
 
@@ -102,7 +109,7 @@ typedef struct limn_dnn_place {
     size_t offset;
 } limn_dnn_place;
 
-enum { LIMN_DNN_STEPS = 3, LIMN_DNN_ARGUMENTS = 5 };
+enum { LIMN_DNN_STEPS = 3, LIMN_DNN_ARGUMENTS = 6 };
 
 typedef struct limn_dnn_step {
     dnnl_primitive_t primitive;

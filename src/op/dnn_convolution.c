@@ -267,7 +267,7 @@ static limn_status check(const limn_dnn_conv *conv, const char *name, limn_error
     return LIMN_OK;
 }
 
-static void set_activation(limn_dnn_question *q, limn_activation activation, float slope)
+void limn_dnn_question_activate(limn_dnn_question *q, limn_activation activation, float slope)
 {
     q->eltwise = dnnl_alg_kind_undef;
     switch (activation) {
@@ -314,7 +314,8 @@ static void make_question(limn_dnn_question *q, limn_dnn_md *bias, const limn_dn
     (void)limn_dnn_md_make(&q->weights, one ? 4 : 5, one ? whole : grouped,
                            gradient ? dnnl_f32 : data_type(conv->weight_type), dnnl_format_tag_any,
                            0);
-    if (conv->direction == LIMN_DNN_FORWARD) set_activation(q, conv->activation, conv->slope);
+    if (conv->direction == LIMN_DNN_FORWARD)
+        limn_dnn_question_activate(q, conv->activation, conv->slope);
     if (conv->bias && conv->direction != LIMN_DNN_BACKWARD_DATA) {
         (void)limn_dnn_md_make(bias, 1, &o, dnnl_f32, dnnl_x, 0);
         q->bias = bias;

@@ -3,6 +3,7 @@
  * dnn.h in a build without oneDNN.  Every function that can fail fails with a sentence, so that no
  * caller needs an #if: the plan asks, is refused, and uses the plain loops. */
 #include "op/dnn.h"
+#include "op/dnn_int8.h"
 
 static limn_status refuse(limn_error *error)
 {
@@ -136,4 +137,41 @@ const char *limn_dnn_layout_name(const limn_dnn_layout *layout)
 {
     (void)layout;
     return "none";
+}
+
+limn_status limn_dnn_create_int8(limn_dnn_primitive **out, const limn_dnn_int8 *conv,
+                                 limn_arena *arena, limn_error *error)
+{
+    (void)conv;
+    (void)arena;
+    *out = NULL;
+    return refuse(error);
+}
+
+limn_status limn_dnn_bind_int8(limn_dnn_primitive *primitive, void *x, void *weights, void *scale,
+                               void *shift, void *y, void *scratch, limn_error *error)
+{
+    (void)primitive;
+    (void)x;
+    (void)weights;
+    (void)scale;
+    (void)shift;
+    (void)y;
+    (void)scratch;
+    return refuse(error);
+}
+
+limn_status limn_dnn_layout_bytes_like(limn_dnn_layout **out, const limn_dnn_layout *layout,
+                                       limn_arena *arena, limn_error *error)
+{
+    (void)layout;
+    (void)arena;
+    *out = NULL;
+    return refuse(error);
+}
+
+bool limn_dnn_layout_is_int8(const limn_dnn_layout *layout)
+{
+    (void)layout;
+    return false;
 }

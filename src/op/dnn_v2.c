@@ -46,6 +46,12 @@ dnnl_status_t limn_dnn_md_plain_like(limn_dnn_md *out, const limn_dnn_md *md)
                             md->md.ndims == 5 ? dnnl_abcde : dnnl_abcd, 0);
 }
 
+dnnl_status_t limn_dnn_md_bytes_like(limn_dnn_md *out, const limn_dnn_md *md)
+{
+    return limn_dnn_md_make(out, md->md.ndims, md->md.dims, dnnl_s8,
+                            md->md.ndims == 5 ? dnnl_abcde : dnnl_abcd, 0);
+}
+
 dnnl_format_tag_t limn_dnn_md_tag(const limn_dnn_md *md)
 {
     if (md->md.format_kind != dnnl_blocked) return dnnl_format_tag_undef;
@@ -157,6 +163,14 @@ dnnl_status_t limn_dnn_memory(dnnl_memory_t *out, const limn_dnn_md *md, dnnl_en
     return dnnl_memory_create(out, &md->md, engine, DNNL_MEMORY_NONE);
 }
 
+/* y = y * scale + shift, a value a channel. */
+static dnnl_status_t append_channel(dnnl_post_ops_t after, const limn_dnn_md *channel)
+{
+    dnnl_status_t status = dnnl_post_ops_append_binary(after, dnnl_binary_mul, &channel->md);
+
+    return status ? status : dnnl_post_ops_append_binary(after, dnnl_binary_add, &channel->md);
+}
+
 dnnl_status_t limn_dnn_attributes(dnnl_primitive_attr_t *out, const limn_dnn_question *q)
 {
     dnnl_post_ops_t after = NULL;
@@ -164,8 +178,9 @@ dnnl_status_t limn_dnn_attributes(dnnl_primitive_attr_t *out, const limn_dnn_que
 
     if (status) return status;
     status = dnnl_primitive_attr_set_scratchpad_mode(*out, dnnl_scratchpad_mode_user);
-    if (!status && q && (q->sum || q->eltwise != dnnl_alg_kind_undef)) {
+    if (!status && q && (q->sum || q->channel || q->eltwise != dnnl_alg_kind_undef)) {
         status = dnnl_post_ops_create(&after);
+        if (!status && q->channel) status = append_channel(after, q->channel);
         if (!status && q->sum) status = dnnl_post_ops_append_sum(after, 1.0f);
         if (!status && q->eltwise != dnnl_alg_kind_undef)
             status = dnnl_post_ops_append_eltwise(after, 1.0f, q->eltwise, q->alpha, q->beta);

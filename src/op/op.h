@@ -37,7 +37,8 @@ typedef struct limn_args {
     bool training;                                /* batchnorm: batch statistics; dropout: on */
     bool critic;                                  /* gan: the critic's side (hinge differs) */
     bool include_pad;                             /* avgpool: padding counts in the divisor */
-    uint32_t stream;                              /* dropout: its random stream */
+    int zero, head;  /* conv_int8: the byte that stands for 0; activation before (slope too) */
+    uint32_t stream; /* dropout: its random stream */
     float slope, eps, momentum, factor, probability, temperature;
     float beta1, beta2; /* adam */
 } limn_args;
@@ -77,6 +78,7 @@ enum {
     LIMN_OP_RANDOM = 1024, /* draws noise: the checker fixes the moment */
     LIMN_OP_UPDATE = 2048, /* changes state for good (optimiser): never pruned */
     LIMN_OP_RESIDUAL = 4096, /* with TAIL: call->residual too, not the activation alone */
+    LIMN_OP_INT8 = 8192,     /* weights are whole numbers, I8; wants maps channels-last */
 };
 
 /* What changes from step to step, read while running. */

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * conv_int8 at speed: one pass writes the bytes, with what lies side by side, what is reflected and
+ * what stands around the map, channels-last into scratch memory; oneDNN multiplies; where it cannot
+ * scale the sums itself, a loop does.
+ *
+ * The bytes are made row by row of the padded map, so a thread writes what is next to each other
+ * and reads every element once (reflected rows twice).
+ *
+ * Without VNNI oneDNN adds pairs of products in 16 bits, which saturate.  There the bytes become
+ * float32 and so do the weights: whole numbers that a float32 convolution multiplies exactly and
+ * sums to seven digits.  The numbers are the same on every processor, and on those the memory and
+ * the time are what float32 takes. */
+#include "base/cpu.h"
+#include "op/conv_int8.h"
+#include "op/dnn_int8.h"
+#include "op/kernels.h"
+#include "op/kernels_int8.h"
+
+#include <string.h>
+
+extern const limn_int8_kernels limn_int8_kernels_base;
+#ifdef __x86_64__
+extern const limn_int8_kernels limn_int8_kernels_avx2, limn_int8_kernels_avx512;
+#endif
+
+const limn_int8_kernels *limn_int8_kernels_chosen(void)
+{
+#ifdef __x86_64__
+    if (limn_cpu() == LIMN_CPU_AVX512) return &limn_int8_kernels_avx512;
+    if (limn_cpu() == LIMN_CPU_AVX2) return &limn_int8_kernels_avx2;
+#endif
+    return &limn_int8_kernels_base;
+}
+
+bool limn_int8_is_fast(void)
+{
+    return limn_cpu_has_vnni();
+}
+
+typedef struct int8 {
+    limn_dnn_primitive *convolve;
+    limn_shape bytes; /* of the padded map */
+    limn_bytes how;
+    bool wide;        /* multiplied as float32 */
+    bool bare, moved; /* the sums are scaled here; y is written through scratch memory */
+    limn_tensor out;  /* what oneDNN writes, where that is not y */
+    size_t bytes_at, floats_at, out_at;
+} int8;
+
+static void *at(const limn_call *call, size_t bytes)
+{
+    return (char *)call->scratch + bytes;
+}
+
+static void release(limn_call *call)
+{
+    int8 *own = call->own;
+
+    limn_dnn_free(&own->convolve);
+}
+
+static limn_status bind(limn_call *call, limn_error *error)
+{
+    int8 *own = call->own;
+
+    own->out.data = own->moved ? at(call, own->out_at) : call->y[0].data;
+    if (own->wide)
+        return limn_dnn_bind(own->convolve, at(call, own->floats_at),
+                             call->x[LIMN_INT8_WEIGHT].data, NULL, own->out.data, call->scratch,
+                             error);
+    return limn_dnn_bind_int8(own->convolve, at(call, own->bytes_at),
+                              call->x[LIMN_INT8_WEIGHT].data, call->x[LIMN_INT8_SCALE].data,
+                              call->x[LIMN_INT8_SHIFT].data, own->out.data, call->scratch, error);
+}
+
+/* ---- Bytes ----------------------------------------------------------------------------------- */
+
+/* One piece's part of a row: the pixels that are there, block by block. */
+static void piece_row(const limn_call *call, const limn_tensor *x, int n, int row, uint8_t *to)
+{
+    const int8 *own = call->own;
+    size_t channels = (size_t)own->bytes.c, block = (size_t)x->block;
+
+    for (int c = 0; c < x->shape.c; c += x->block)
+        limn_int8_kernels_chosen()->to_bytes(to + c, channels, x->type,
+                                             (const char *)x->data + limn_at(x, n, c, row, 0) *
+                                                                         limn_type_bytes(x->type),
+                                             block, (size_t)x->shape.w, block, &own->how);
+}
+
+/* A pixel left or right of the row whose first pixel is at inside. */
+static void margin(const limn_call *call, uint8_t *inside, int w)
+{
+    const int8 *own = call->own;
+    int column = limn_int8_source(w, call->x[0].shape.w, call->args->mode);
+    ptrdiff_t channels = own->bytes.c;
+
+    if (column < 0)
+        memset(inside + w * channels, call->args->zero, (size_t)channels);
+    else
+        memcpy(inside + w * channels, inside + column * channels, (size_t)channels);
+}
+
+static void write_rows(void *context, size_t begin, size_t end, int part)
+{
+    const limn_call *call = context;
+    const int8 *own = call->own;
+    const limn_args *args = call->args;
+    size_t channels = (size_t)own->bytes.c, width = (size_t)own->bytes.w * channels;
+    limn_shape map = call->x[0].shape;
+
+    (void)part;
+    for (size_t unit = begin; unit < end; unit++) {
+        uint8_t *to = (uint8_t *)at(call, own->bytes_at) + unit * width;
+        uint8_t *inside = to + (size_t)args->pad_left * channels;
+        int n = (int)(unit / (size_t)own->bytes.h), h = (int)(unit % (size_t)own->bytes.h);
+        int row = limn_int8_source(h - args->pad_top, map.h, args->mode);
+
+        if (row < 0) {
+            memset(to, args->zero, width);
+            continue;
+        }
+        for (int p = 0, c = 0; p < limn_int8_pieces(call); p++) {
+            const limn_tensor *x = limn_int8_piece(call, p);
+
+            piece_row(call, x, n, row, inside + c);
+            c += x->shape.c;
+        }
+        for (int w = -args->pad_left; w < 0; w++) margin(call, inside, w);
+        for (int w = map.w; w < map.w + args->pad_right; w++) margin(call, inside, w);
+    }
+}
+
+static void widen_rows(void *context, size_t begin, size_t end, int part)
+{
+    const limn_call *call = context;
+    const int8 *own = call->own;
+    size_t row = (size_t)own->bytes.w * (size_t)own->bytes.c;
+    const uint8_t *from = at(call, own->bytes_at);
+    float *to = at(call, own->floats_at);
+
+    (void)part;
+    for (size_t i = begin * row; i < end * row; i++) to[i] = from[i];
+}
+
+/* ---- Scaling --------------------------------------------------------------------------------- */
+
+static void scale_rows(void *context, size_t begin, size_t end, int part)
+{
+    const limn_call *call = context;
+    const int8 *own = call->own;
+    size_t channels = (size_t)own->out.shape.c;
+    float *y = (float *)own->out.data + begin * channels;
+
+    (void)part;
+    limn_int8_kernels_chosen()->scale_channels(
+        y, end - begin, channels, call->x[LIMN_INT8_SCALE].data, call->x[LIMN_INT8_SHIFT].data);
+    if (call->activation)
+        limn_kernels_chosen()->activate(LIMN_F32, y, y, (end - begin) * channels, call->activation,
+                                        call->slope);
+}
+
+static limn_status run(limn_call *call, limn_error *error)
+{
+    const int8 *own = call->own;
+    limn_shape s = own->out.shape;
+
+    limn_parallel((size_t)own->bytes.n * (size_t)own->bytes.h, 4, write_rows, call);
+    if (own->wide) limn_parallel((size_t)own->bytes.n * (size_t)own->bytes.h, 4, widen_rows, call);
+    LIMN_TRY(limn_dnn_run(own->convolve, error));
+    if (own->bare) limn_parallel((size_t)s.n * (size_t)s.h * (size_t)s.w, 64, scale_rows, call);
+    if (own->moved) limn_tensor_copy(&call->y[0], &own->out);
+    return LIMN_OK;
+}
+
+/* ---- Preparing ------------------------------------------------------------------------------- */
+
+static size_t place(limn_call *call, size_t bytes)
+{
+    size_t begin = call->scratch_bytes;
+
+    call->scratch_bytes += (bytes + 63) & ~(size_t)63;
+    return begin;
+}
+
+/* Channels-last without gaps, which is how oneDNN is told to write. */
+static bool writes_directly(const limn_tensor *y)
+{
+    size_t picture = (size_t)y->shape.c * (size_t)y->shape.h * (size_t)y->shape.w;
+
+    if (y->shape.n > 1 && y->batch_stride != picture) return false;
+    return y->block == y->shape.c || y->shape.h * y->shape.w == 1;
+}
+
+static limn_tensor channels_last(limn_shape s)
+{
+    return (limn_tensor){ s, LIMN_F32, s.c, limn_count(s) / (size_t)s.n, NULL };
+}
+
+static limn_status create_wide(const limn_call *call, int8 *own, limn_arena *arena,
+                               limn_error *error)
+{
+    limn_shape w = call->x[LIMN_INT8_WEIGHT].shape;
+    limn_dnn_conv conv = { .direction = LIMN_DNN_FORWARD,
+                           .x = channels_last(own->bytes),
+                           .y = channels_last(call->y[0].shape),
+                           .kernel_h = w.h,
+                           .kernel_w = w.w,
+                           .stride_h = call->args->stride,
+                           .stride_w = call->args->stride,
+                           .groups = 1,
+                           .inference = true,
+                           .weight_type = LIMN_F32 };
+
+    own->wide = own->bare = true;
+    return limn_dnn_create(&own->convolve, &conv, NULL, arena, error);
+}
+
+static limn_status create(limn_call *call, int8 *own, limn_arena *arena, limn_error *error)
+{
+    limn_shape w = call->x[LIMN_INT8_WEIGHT].shape;
+    limn_dnn_int8 conv = { .x = own->bytes,
+                           .y = call->y[0].shape,
+                           .y_type = call->y[0].type,
+                           .kernel_h = w.h,
+                           .kernel_w = w.w,
+                           .stride = call->args->stride,
+                           .activation = call->activation,
+                           .slope = call->slope };
+    limn_status status;
+
+    if (!limn_int8_is_fast()) return create_wide(call, own, arena, error);
+    if (!(status = limn_dnn_create_int8(&own->convolve, &conv, arena, NULL))) return LIMN_OK;
+    if (status == LIMN_NO_MEMORY)
+        return limn_fail(error, status, "out of memory for an int8 convolution");
+    own->bare = conv.bare = true;
+    return limn_dnn_create_int8(&own->convolve, &conv, arena, error);
+}
+
+limn_status limn_conv_int8_prepare(limn_call *call, limn_arena *arena, limn_error *error)
+{
+    const limn_args *args = call->args;
+    limn_shape map = call->x[0].shape, y = call->y[0].shape;
+    int8 *own;
+
+    LIMN_TRY(limn_take_into(&own, arena, sizeof *own, error));
+    map.c = call->x[LIMN_INT8_WEIGHT].shape.c;
+    map.h += args->pad_top + args->pad_bottom;
+    map.w += args->pad_left + args->pad_right;
+    own->bytes = map;
+    own->how = (limn_bytes){ (limn_activation)args->head, args->slope, args->factor, args->zero };
+    call->own = own;
+    LIMN_TRY(create(call, own, arena, error));
+    own->moved = !writes_directly(&call->y[0]) || (own->bare && call->y[0].type != LIMN_F32);
+    own->out = channels_last(y);
+    if (!own->bare) own->out.type = call->y[0].type;
+    call->scratch_bytes = (limn_dnn_scratch_bytes(own->convolve) + 63) & ~(size_t)63;
+    own->bytes_at = place(call, limn_count(own->bytes));
+    if (own->wide) own->floats_at = place(call, limn_count(own->bytes) * sizeof(float));
+    if (own->moved) own->out_at = place(call, limn_count(y) * limn_type_bytes(own->out.type));
+    call->weight_layout = limn_dnn_weights(own->convolve);
+    call->implementation = limn_dnn_implementation(own->convolve);
+    call->reorders = own->moved;
+    call->release = release;
+    call->bind = bind;
+    call->run = run;
+    return LIMN_OK;
+}
