@@ -415,6 +415,51 @@ static void touches_depend_on_seed_and_index_alone(void **state)
     limn_hints_draw(&hints, &random, 4, a, b, 3, 1, 1); /* one pixel */
 }
 
+/* The same picture gets other colours or keeps them with the same draws that decide its touches;
+ * what is changed has the three channels of before in another order, everywhere in the same. */
+static void targets_of_touched_pictures_change_colour(void **state)
+{
+    limn_hints hints = { .most = 4, .none = 0.25, .recolour = 0.5 };
+    int changed = 0, touched = 0, ways[27] = { 0 }, kinds = 0;
+    float old[3 * COUNT];
+
+    (void)state;
+    draw_regions();
+    for (int i = 0; i < 3 * COUNT; i++) b[i] += (float)(i / COUNT) * 0.001f; /* greys differ, too */
+    memcpy(old, b, sizeof old);
+    for (uint64_t i = 0; i < 2000; i++) {
+        limn_random random = { .seed = 6, .stream = 9 };
+        bool other_colours = limn_hints_recolour(&hints, &random, i, b, 3, SIDE, SIDE);
+        int from[3] = { -1, -1, -1 };
+
+        memcpy(a, other, sizeof a);
+        if (limn_hints_draw(&hints, &random, i, a, b, 3, SIDE, SIDE))
+            touched++;
+        else
+            assert_false(other_colours);
+        changed += other_colours;
+        for (int c = 0; c < 3; c++)
+            for (int k = 0; k < 3; k++)
+                if (!memcmp(b + c * COUNT, old + k * COUNT, COUNT * sizeof *b)) from[c] = k;
+        assert_true(from[0] >= 0 && from[1] >= 0 && from[2] >= 0);
+        assert_int_equal(from[0] + from[1] + from[2], 3); /* each once */
+        assert_int_equal(other_colours, from[0] != 0 || from[1] != 1);
+        ways[from[0] * 9 + from[1] * 3 + from[2]]++;
+        memcpy(b, old, sizeof old);
+    }
+    for (int i = 0; i < 27; i++) kinds += ways[i] > 50;
+    assert_int_equal(kinds, 6);
+    assert_in_range(touched, 1430, 1570); /* three quarters, and sigma is 19 */
+    assert_in_range(changed, 680, 820);   /* half of three quarters */
+    hints.recolour = 0;
+    for (uint64_t i = 0; i < 50; i++)
+        assert_false(limn_hints_recolour(&hints, &(limn_random){ .seed = 6 }, i, b, 3, SIDE, SIDE));
+    hints.recolour = 1;
+    hints.none = 0;
+    assert_false(limn_hints_recolour(&hints, &(limn_random){ .seed = 6 }, 0, b, 1, SIDE, SIDE));
+    assert_memory_equal(b, old, sizeof old);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, NULL, stop)
@@ -433,6 +478,7 @@ int main(void)
         CASE(lines_of_the_input_stay),
         CASE(a_touch_does_not_jump_over_lines),
         CASE(touches_depend_on_seed_and_index_alone),
+        CASE(targets_of_touched_pictures_change_colour),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -152,9 +152,9 @@ static bool find_place(const picture *p, draws *d, bool news, int *x, int *y, fl
 static bool draw_touch(const picture *p, draws *d)
 {
     int least = p->height < p->width ? p->height : p->width, x = 0, y = 0;
-    float scale = least > 256 ? (float)least / 256 : 1, colour[CHANNELS_MAX];
+    float scale = (float)least / 256, colour[CHANNELS_MAX];
     bool news = draw(d) < 0.75f, stroke = draw(d) < 0.5f;
-    float radius = (1 + 3 * draw(d)) * scale, length = (6 + 34 * draw(d)) * scale;
+    float radius = fmaxf(1, (2 + 5 * draw(d)) * scale), length = (6 + 44 * draw(d)) * scale;
     float angle = 6.2831853f * draw(d), bend = (draw(d) - 0.5f) * 0.08f / scale;
     float at_x, at_y, paper;
 
@@ -178,6 +178,34 @@ static bool draw_touch(const picture *p, draws *d)
     return true;
 }
 
+/* The draws of a picture as a whole: its first blocks, before those of the touches. */
+static bool has_touches(const limn_hints *hints, draws *d, int channels)
+{
+    return hints->most > 0 && channels <= CHANNELS_MAX && draw(d) >= hints->none;
+}
+
+bool limn_hints_recolour(const limn_hints *hints, const limn_random *random, uint64_t index,
+                         float *b, int channels, int height, int width)
+{
+    static const int ways[5][3] = {
+        { 0, 2, 1 }, { 1, 0, 2 }, { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 }
+    };
+    draws d = { .random = *random, .block = index << BLOCKS_PER_PICTURE_BITS, .used = 4 };
+    size_t plane = (size_t)height * (size_t)width;
+    const int *way;
+
+    if (channels != 3 || !has_touches(hints, &d, channels)) return false;
+    draw(&d); /* the number of touches */
+    if (draw(&d) >= hints->recolour) return false;
+    way = ways[draw_below(&d, 5)];
+    for (size_t i = 0; i < plane; i++) {
+        float old[3] = { b[i], b[plane + i], b[2 * plane + i] };
+
+        for (int c = 0; c < 3; c++) b[(size_t)c * plane + i] = old[way[c]];
+    }
+    return true;
+}
+
 int limn_hints_draw(const limn_hints *hints, const limn_random *random, uint64_t index, float *a,
                     const float *b, int channels, int height, int width)
 {
@@ -185,7 +213,7 @@ int limn_hints_draw(const limn_hints *hints, const limn_random *random, uint64_t
     draws d = { .random = *random, .block = index << BLOCKS_PER_PICTURE_BITS, .used = 4 };
     int most = hints->most < MOST ? hints->most : MOST, count, drawn = 0;
 
-    if (most < 1 || channels > CHANNELS_MAX || draw(&d) < hints->none) return 0;
+    if (!has_touches(hints, &d, channels)) return 0;
     count = 1 + draw_below(&d, most);
     for (int i = 0; i < count; i++) {
         /* Every touch has its own blocks, so that a place found sooner moves no other touch. */

@@ -13,13 +13,14 @@
 #include "base/random.h"
 
 typedef struct limn_hints {
-    int most;    /* --hints N: 0 to N touches; 0 is off */
-    double none; /* share of the pictures without any, 0..1 */
+    int most;        /* --hints N: 0 to N touches; 0 is off */
+    double none;     /* share of the pictures without any, 0..1 */
+    double recolour; /* share of the others whose target is given other colours first, 0..1 */
 } limn_hints;
 
 #define LIMN_HINTS_DEFAULTS                                                                        \
     {                                                                                              \
-        .most = 0, .none = 0.4                                                                     \
+        .most = 0, .none = 0.4, .recolour = 0                                                      \
     }
 
 /* Draws into a (channels, height, width) colours of b, of the same shape, both in [-1, 1].  Every
@@ -29,5 +30,13 @@ typedef struct limn_hints {
  * touches drawn. */
 int limn_hints_draw(const limn_hints *hints, const limn_random *random, uint64_t index, float *a,
                     const float *b, int channels, int height, int width);
+
+/* For a picture that gets touches: swaps b's three colours among each other, one of the five ways
+ * for all of it, in a share hints->recolour of the pictures.  A network that has seen blue bananas
+ * believes the touches and not its memory; a picture without touches keeps the colours that are
+ * to be guessed.  Same random and index as for the touches; what is not of three channels stays.
+ * Returns whether b was changed. */
+bool limn_hints_recolour(const limn_hints *hints, const limn_random *random, uint64_t index,
+                         float *b, int channels, int height, int width);
 
 #endif

@@ -118,7 +118,7 @@ static limn_status make_input(const work *w, const limn_draw *draw, const limn_p
     return status;
 }
 
-static void touch(const work *w, float *a, const float *b, limn_shape shape)
+static void touch(const work *w, float *a, float *b, limn_shape shape)
 {
     const limn_loader_settings *s = w->settings;
     const limn_data_item *named = w->task->a ? w->task->a : w->task->b;
@@ -128,10 +128,11 @@ static void touch(const work *w, float *a, const float *b, limn_shape shape)
 
     if (hints.most < 1 || s->hints_how == LIMN_HINTS_WITHOUT) return;
     if (s->hints_how == LIMN_HINTS_FIXED) {
-        hints.none = 0;
+        hints.none = hints.recolour = 0;
         random = (limn_random){ .stream = LIMN_STREAM_HINTS_FIXED };
         index = limn_name_hash(named->name);
     }
+    limn_hints_recolour(&hints, &random, index, b, shape.c, shape.h, shape.w);
     limn_hints_draw(&hints, &random, index, a, b, shape.c, shape.h, shape.w);
 }
 
