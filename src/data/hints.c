@@ -154,7 +154,7 @@ static bool draw_touch(const picture *p, draws *d)
     int least = p->height < p->width ? p->height : p->width, x = 0, y = 0;
     float scale = (float)least / 256, colour[CHANNELS_MAX];
     bool news = draw(d) < 0.75f, stroke = draw(d) < 0.5f;
-    float radius = fmaxf(1, (2 + 5 * draw(d)) * scale), length = (6 + 44 * draw(d)) * scale;
+    float radius = fmaxf(1, (3 + 6 * draw(d)) * scale), length = (8 + 52 * draw(d)) * scale;
     float angle = 6.2831853f * draw(d), bend = (draw(d) - 0.5f) * 0.08f / scale;
     float at_x, at_y, paper;
 
