@@ -8,6 +8,7 @@
  * residual sum and the activation inside oneDNN (TAIL); the gradients of feature map, weights and
  * bias are one call. */
 #include "op/convolution.h"
+#include "op/few.h"
 #include "op/shapes.h"
 
 static limn_status shape(limn_shape *y, const limn_shape *x, int inputs, const limn_args *args,
@@ -53,6 +54,10 @@ static void backward(const limn_call *call)
 
 static limn_status prepare(limn_call *call, limn_arena *arena, limn_error *error)
 {
+    limn_method method = call->methods[0];
+
+    if ((method == LIMN_METHOD_RULE || method == LIMN_METHOD_FEW) && limn_few_fits(call))
+        return limn_few_prepare(call, arena, error);
     return limn_convolution_prepare(call, call->args, false, arena, error);
 }
 
@@ -72,6 +77,7 @@ static const limn_op_case cases[] = {
     { { { 1, 16, 4, 4 }, { 1, 16, 4, 4 }, { 1, 1, 1, 1 } }, { .stride = 1, PAD(1) } },
     { { { 1, 32, 2, 2 }, { 32, 32, 4, 4 } }, { .stride = 2, PAD(1) } }, /* a 1x1 map */
     { { { 1, 3, 9, 9 }, { 8, 3, 7, 7 }, { 1, 8, 1, 1 } }, { .stride = 1 } },
+    { { { 2, 32, 8, 30 }, { 3, 32, 7, 7 }, { 1, 3, 1, 1 } }, { .stride = 1, PAD(2) } },
     { { { 1, 4, 6, 7 }, { 6, 4, 3, 3 }, { 1, 6, 1, 1 } },
       { .stride = 2, .pad_bottom = 1, .pad_right = 1 } },
     { { { 2, 12, 5, 6 }, { 12, 1, 3, 3 }, { 1, 12, 1, 1 } },

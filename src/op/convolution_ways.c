@@ -12,6 +12,7 @@
  * ms against 21.5 directly; on 128x128: 61 against 85; on 256x256: 172 against 312). */
 #include "base/cpu.h"
 #include "op/convolution.h"
+#include "op/few.h"
 #include "op/subpixel.h"
 
 enum { WINOGRAD_CHANNELS = 64, WINOGRAD_PIXELS = 1024 };
@@ -50,6 +51,7 @@ int limn_convolution_ways(const limn_call *call, bool transposed, int part, limn
 
     if (!call->backward && transposed && limn_subpixel_fits(call))
         ways[count++] = LIMN_METHOD_SUBPIXEL;
+    if (!call->backward && !transposed && limn_few_fits(call)) ways[count++] = LIMN_METHOD_FEW;
     if (winograd && wide) ways[count++] = LIMN_METHOD_WINOGRAD;
     ways[count++] = LIMN_METHOD_DIRECT;
     if (work(in, out, w) < 2e7) return 1;
