@@ -344,6 +344,10 @@ static void test_not_finite(void **state)
     if (limn_train_run(p.t, &watch, &error)) fail_msg("%s", error.text);
     limn_train_end(&p.t);
     assert_int_equal((int)ask(f.a, "SELECT count(*) FROM events WHERE kind = 'halved'"), 1);
+    assert_int_equal((int)ask(f.a, "SELECT count(*) FROM alarms WHERE kind = 'not_finite' AND "
+                                   "step = 16 AND value IS NULL"),
+                     1);
+    assert_int_equal((int)ask(f.a, "SELECT count(*) FROM alarms"), 1);
     assert_int_equal((int)ask(f.a, "SELECT count(*) FROM steps"), 60);
     assert_true(ask(f.a, "SELECT lr FROM steps WHERE step = 10") == 2e-4);
     assert_true(ask(f.a, "SELECT lr FROM steps WHERE step = 11") == 1e-4);

@@ -140,16 +140,15 @@ static limn_status decide(limn_health *h, limn_health_state *s, const finding *f
                           bool clear, limn_error *error)
 {
     /* A resumed run does again what a killed one had said already. */
-    if (s->standing && f->step <= s->said_step) return LIMN_OK;
+    if (s->told && f->step <= s->said_step) return LIMN_OK;
     if (s->standing && clear) {
         s->standing = false;
         s->said_step = f->step;
         return tell(h, f, LIMN_ALARM_CLEARED, error);
     }
     if (!raise || (s->standing && !is_worse(f->kind, f->value, s->said))) return LIMN_OK;
-    if (!s->standing && f->step <= s->said_step) return LIMN_OK;
     raise = s->standing;
-    s->standing = true;
+    s->told = s->standing = true;
     s->said = f->value;
     s->said_step = f->step;
     return tell(h, f, raise ? LIMN_ALARM_WORSE : LIMN_ALARM_RAISED, error);
@@ -393,6 +392,7 @@ void limn_health_recall(limn_health *h, const char *word, const char *change, co
     for (int g = 0; g < h->generator_count && kind < LIMN_ALARM_FLAT && kind; g++)
         if (!strcmp(h->generators[g], subject)) s = &h->of_generator[g][kind];
     if (!s) return;
+    s->told = true;
     s->standing = strcmp(change, changes[LIMN_ALARM_CLEARED]) != 0;
     s->said = value;
     s->said_step = step;

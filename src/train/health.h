@@ -65,11 +65,11 @@ typedef struct limn_health_critic {
 
 /* One alarm that can be raised, and where it stands. */
 typedef struct limn_health_state {
-    int bad, good;      /* looks in a row */
-    uint64_t bad_since; /* step of the first of them */
-    double before;      /* value at the look before, NaN: none */
-    bool standing;
-    double said; /* the value that was said last */
+    int bad, good;       /* looks in a row */
+    uint64_t bad_since;  /* step of the first of them */
+    double before;       /* value at the look before, NaN: none */
+    bool told, standing; /* ever said; said and not over */
+    double said;         /* the value that was said last */
     uint64_t said_step;
 } limn_health_state;
 

@@ -23,16 +23,21 @@ static void add(char *text, size_t size, const char *format, ...)
     va_end(list);
 }
 
-/* The term that holds the output to the input or target, doubled. */
+/* The terms that hold the output to the input or target, doubled; the recipe's own where they were
+ * switched off. */
 static void more_hold(char *text, size_t size, const limn_train_settings *s)
 {
     static const char *const holds[] = { "lambda-L1", "lambda-NCE", "lambda-A", "lambda-B" };
+    limn_train_settings usual = limn_train_defaults(limn_recipe_find(s->model));
     const char *space = "";
 
     for (size_t i = 0; i < sizeof holds / sizeof *holds; i++) {
         double weight = limn_train_term_of(s, holds[i]);
 
-        if (weight > 0) add(text, size, "%s--%s %g", space, holds[i], 2 * weight), space = " ";
+        weight = weight > 0 ? 2 * weight : limn_train_term_of(&usual, holds[i]);
+        if (!(weight > 0)) continue;
+        add(text, size, "%s--%s %g", space, holds[i], weight);
+        space = " ";
     }
 }
 
@@ -86,7 +91,8 @@ void limn_health_advice(char *text, size_t size, limn_alarm_kind kind, const lim
         break;
     case LIMN_ALARM_COLLAPSE:
         more_hold(text, size, s);
-        add(text, size, " --lr %g, from a model before it", s->lr / 2);
+        add(text, size, " --lr %g, in a new run from a model before it: --init best.safetensors",
+            s->lr / 2);
         break;
     case LIMN_ALARM_INVERSION:
         inversion(text, size, s);

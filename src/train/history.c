@@ -29,6 +29,8 @@ static const char tables[] =
     " lr REAL, wait_share REAL, best INTEGER);"
     "CREATE TABLE IF NOT EXISTS scores (epoch INTEGER, part TEXT, name TEXT, value REAL,"
     " PRIMARY KEY (epoch, part, name)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS looks (epoch INTEGER, generator TEXT, name TEXT, value REAL,"
+    " PRIMARY KEY (epoch, generator, name)) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS samples (epoch INTEGER PRIMARY KEY, path TEXT);"
     "CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY, step INTEGER, epoch INTEGER,"
     " time TEXT, kind TEXT, sentence TEXT);"
@@ -48,6 +50,7 @@ static const char tables[] =
     X(LOSS, "INSERT OR REPLACE INTO losses VALUES (?, ?, ?)")                                      \
     X(EPOCH, "INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?)")                            \
     X(SCORE, "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?)")                                  \
+    X(LOOK, "INSERT OR REPLACE INTO looks VALUES (?, ?, ?, ?)")                                    \
     X(SAMPLE, "INSERT OR REPLACE INTO samples VALUES (?, ?)")                                      \
     X(EVENT, "INSERT INTO events (step, epoch, time, kind, sentence) VALUES (?, ?, ?, ?, ?)")      \
     X(ALARM, "INSERT INTO alarms (step, epoch, kind, subject, change, value, threshold, sentence)" \
@@ -59,6 +62,7 @@ static const char tables[] =
     X(TRIM_LOSSES, "DELETE FROM losses WHERE step > ?")                                            \
     X(TRIM_EPOCHS, "DELETE FROM epochs WHERE epoch > ?")                                           \
     X(TRIM_SCORES, "DELETE FROM scores WHERE epoch > ?")                                           \
+    X(TRIM_LOOKS, "DELETE FROM looks WHERE epoch > ?")                                             \
     X(TRIM_SAMPLES, "DELETE FROM samples WHERE epoch > ?")
 
 typedef enum statement {
@@ -210,6 +214,7 @@ limn_status limn_history_trim(limn_history *h, uint64_t step, uint64_t epoch, li
     LIMN_TRY(run(h, TRIM_LOSSES, error, "i", I(step)));
     LIMN_TRY(run(h, TRIM_EPOCHS, error, "i", I(epoch)));
     LIMN_TRY(run(h, TRIM_SCORES, error, "i", I(epoch)));
+    LIMN_TRY(run(h, TRIM_LOOKS, error, "i", I(epoch)));
     LIMN_TRY(run(h, TRIM_SAMPLES, error, "i", I(epoch)));
     return limn_history_flush(h, error);
 }
@@ -255,6 +260,15 @@ limn_status limn_history_score(limn_history *h, uint64_t epoch, const char *part
     if (isnan(value)) return LIMN_OK;
     LIMN_TRY(begin(h, error));
     LIMN_TRY(run(h, SCORE, error, "ittd", I(epoch), part, name, value));
+    return wrote(h, error);
+}
+
+limn_status limn_history_look(limn_history *h, uint64_t epoch, const char *generator,
+                              const char *name, double value, limn_error *error)
+{
+    if (isnan(value)) return LIMN_OK;
+    LIMN_TRY(begin(h, error));
+    LIMN_TRY(run(h, LOOK, error, "ittd", I(epoch), generator, name, value));
     return wrote(h, error);
 }
 

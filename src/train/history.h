@@ -8,6 +8,7 @@
  *   losses   (step, name, value)
  *   epochs   (epoch, step, seconds, lr, wait_share, best)
  *   scores   (epoch, part, name, value)  part: val, train; loss: means of the epoch
+ *   looks    (epoch, generator, name, value)  of validation: limn_look's fields
  *   samples  (epoch, path)               sheets, as paths inside the folder
  *   events   (number, step, epoch, time, kind, sentence)
  *   alarms   (number, step, epoch, kind, subject, change, value, threshold, sentence)
@@ -49,6 +50,8 @@ limn_status limn_history_epoch(limn_history *history, uint64_t epoch, uint64_t s
 /* NaN is not written. */
 limn_status limn_history_score(limn_history *history, uint64_t epoch, const char *part,
                                const char *name, double value, limn_error *error);
+limn_status limn_history_look(limn_history *history, uint64_t epoch, const char *generator,
+                              const char *name, double value, limn_error *error);
 limn_status limn_history_sample(limn_history *history, uint64_t epoch, const char *path,
                                 limn_error *error);
 limn_status limn_history_event(limn_history *history, uint64_t step, uint64_t epoch,

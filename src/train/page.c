@@ -225,7 +225,7 @@ static const char head[] =
     "table{border-collapse:collapse;font-size:14px}td{padding:2px 18px 2px 0;vertical-align:top;"
     "border-bottom:1px solid var(--line)}td:first-child{color:var(--soft);white-space:nowrap}\n"
     ".columns{columns:2 380px}.columns table{width:100%}tr{break-inside:avoid}\n"
-    ".warning td{color:#b3261e}\n"
+    ".warning td,p.warning{color:#b3261e}\n"
     "</style>\n";
 
 static const char script[] =
@@ -297,6 +297,32 @@ static limn_status put_sheets(text *t, limn_history *history, limn_error *error)
     return status;
 }
 
+/* Without pairs.  The distance's interval is drawn as a second line, its upper end. */
+static void put_distances(text *t, const curves *all)
+{
+    static const char *const errors[][2] = { { "cycle", "cycle error (L1)" },
+                                             { "identity", "identity error (L1)" } };
+    const series *means = find(all, "val", "distance_means_something");
+
+    put(t, "<h2>Scores</h2>\n<p class=\"soft\">Without pairs: <span class=\"a\">the kernel "
+           "distance</span> of outputs to pictures of the other side, 0 where they can't be told "
+           "apart, and <span class=\"b\">the upper end of its 95 % interval</span>. It is computed "
+           "on features of a MobileNetV2, so it is not comparable with published KID or FID "
+           "(docs/health.md).</p>\n");
+    if (means && means->y[means->count - 1] < 0.5)
+        put(t,
+            "<p class=\"warning\">There are too few pictures for the distance to mean anything: "
+            "its interval is as wide as the way there is to go, or a side has fewer than 20. Take "
+            "its curve for noise and choose by the samples.</p>\n");
+    put(t, "<div class=\"grid\">\n");
+    put_chart(t, "distance", "epoch", find(all, "val", "distance"),
+              find(all, "val", "distance_high"));
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+        if (find(all, "val", errors[i][0]))
+            put_chart(t, errors[i][1], "epoch", find(all, "val", errors[i][0]), NULL);
+    put(t, "</div>\n");
+}
+
 /* Means of epochs; of steps where there are too few epochs for a curve. */
 static limn_status put_curves(text *t, limn_history *history, curves *all, limn_error *error)
 {
@@ -327,6 +353,7 @@ static limn_status put_curves(text *t, limn_history *history, curves *all, limn_
         }
         put(t, "</div>\n");
     }
+    if (find(all, "val", "distance")) put_distances(t, all);
     put(t, "<h2>Losses</h2>\n<div class=\"grid\">\n");
     for (int i = 0; i < all->count; i++)
         if (!strcmp(all->all[i].part, steps ? "step" : "loss") && all->all[i].count)
@@ -338,7 +365,7 @@ static limn_status put_curves(text *t, limn_history *history, curves *all, limn_
 static limn_status add_event(void *context, const char *const *c, int count, limn_error *error)
 {
     text *t = context;
-    static const char *const loud[] = { "overfitting", "halved", "lost", "refused" };
+    static const char *const loud[] = { "overfitting", "halved", "lost", "refused", "alarm" };
     bool warning = false;
 
     (void)count;
@@ -352,6 +379,40 @@ static limn_status add_event(void *context, const char *const *c, int count, lim
     put(t, "</td><td>");
     put_safe(t, c[3]);
     put(t, "</td></tr>\n");
+    return LIMN_OK;
+}
+
+/* epoch, step, change, sentence. */
+static limn_status add_alarm(void *context, const char *const *c, int count, limn_error *error)
+{
+    text *t = context;
+
+    (void)count;
+    (void)error;
+    put(t, c[2] && strcmp(c[2], "cleared") ? "<tr class=\"warning\"><td>epoch " : "<tr><td>epoch ");
+    put_safe(t, c[0]);
+    put(t, "</td><td>step ");
+    put_safe(t, c[1]);
+    put(t, "</td><td>");
+    put_safe(t, c[3]);
+    put(t, "</td></tr>\n");
+    return LIMN_OK;
+}
+
+static limn_status put_alarms(text *t, limn_history *history, limn_error *error)
+{
+    char alarms[160];
+    int count = 0;
+
+    LIMN_TRY(limn_history_query(history, "SELECT count(*) FROM alarms", one_number, &count, error));
+    if (!count) return LIMN_OK;
+    put(t,
+        "<h2>Alarms</h2>\n<p class=\"soft\">What they mean is in docs/health.md.</p>\n<table>\n");
+    snprintf(alarms, sizeof alarms,
+             "SELECT epoch, step, change, sentence FROM alarms ORDER BY number DESC LIMIT %d",
+             EVENTS_MAX);
+    LIMN_TRY(limn_history_query(history, alarms, add_alarm, t, error));
+    put(t, "</table>\n");
     return LIMN_OK;
 }
 
@@ -382,6 +443,7 @@ static limn_status write_all(text *t, limn_history *history, const char *title, 
     put(t, "</h1>\n<p class=\"soft\">");
     put_safe(t, summary);
     put(t, "</p>\n");
+    LIMN_TRY(put_alarms(t, history, error));
     LIMN_TRY(put_sheets(t, history, error));
     LIMN_TRY(put_curves(t, history, all, error));
     put(t, "<h2>What happened</h2>\n<table>\n");

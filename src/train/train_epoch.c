@@ -4,7 +4,11 @@
  *
  * The best model is the one with the smallest validation L1.  That is a choice: L1 likes averages,
  * but it is steady, it is what pairs are trained on, and every other score stands beside it in the
- * page.  Without pairs there is no such number and no best model, only the latest.
+ * page.  Without pairs it is the one with the smallest distance between what is made and pictures
+ * of the other side (unpaired.h).  Where the intervals of two epochs overlap the smaller number may
+ * be chance; then an epoch does not replace one whose cycle and identity errors are smaller by a
+ * tenth, if the recipe has any, and the page says how many epochs are as good as the one that is
+ * kept.
  *
  * Over-fitting is called when the validation has not improved for PATIENCE epochs, is worse than
  * its best by WORSE, and training pictures are made better than validation pictures by GAP: each by
@@ -42,14 +46,23 @@ static limn_status score(limn_training *t, epoch_end *e, limn_error *error)
     return LIMN_OK;
 }
 
-static void find_best(limn_training *t, epoch_end *e)
+/* What the epoch is kept or not kept for: smaller is better. */
+static double score_of(const limn_training *t, const epoch_end *e)
 {
-    double l1 = e->scores.val.l1;
+    return t->recipe->unpaired ? e->scores.unpaired.distance.value : e->scores.val.l1;
+}
 
-    e->best = !isnan(l1) && (isnan(t->state.best_score) || l1 < t->state.best_score);
-    if (!e->best) return;
-    t->state.best_score = l1;
+static limn_status find_best(limn_training *t, epoch_end *e, limn_error *error)
+{
+    double score = score_of(t, e);
+
+    e->best = !isnan(score) && (isnan(t->state.best_score) || score < t->state.best_score);
+    if (e->best && t->recipe->unpaired && t->state.best_epoch)
+        LIMN_TRY(limn_train_worth_it(t, &e->scores.unpaired, &e->best, error));
+    if (!e->best) return LIMN_OK;
+    t->state.best_score = score;
     t->state.best_epoch = t->state.epoch;
+    return LIMN_OK;
 }
 
 /* Numbers that do not depend on the locale: thousandths and below as whole numbers. */
@@ -63,11 +76,15 @@ static void number_text(char text[NUMBER_TEXT], double value)
 
 static limn_status save_models(limn_training *t, const epoch_end *e, limn_error *error)
 {
-    static const char *const names[] = { "score.l1", "score.psnr", "score.ssim", "score.edges" };
-    const double values[] = { e->scores.val.l1, e->scores.val.psnr, e->scores.val.ssim,
-                              e->scores.val.edges };
-    limn_saved_text record[6];
-    char texts[6][NUMBER_TEXT];
+    static const char *const names[] = { "score.l1",      "score.psnr",     "score.ssim",
+                                         "score.edges",   "score.distance", "score.cycle",
+                                         "score.identity" };
+    const limn_unpaired_scores *u = &e->scores.unpaired;
+    const double values[] = { e->scores.val.l1,    e->scores.val.psnr, e->scores.val.ssim,
+                              e->scores.val.edges, u->distance.value,  u->cycle,
+                              u->identity };
+    limn_saved_text record[9];
+    char texts[9][NUMBER_TEXT];
     size_t count = 0;
 
     snprintf(texts[0], NUMBER_TEXT, "%zu", t->screened.pictures);
@@ -75,7 +92,7 @@ static limn_status save_models(limn_training *t, const epoch_end *e, limn_error 
     snprintf(texts[1], NUMBER_TEXT, "%zu", t->screened.left_out);
     record[count++] = (limn_saved_text){ "screener.left_out", texts[1] };
 
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         if (isnan(values[i])) continue;
         number_text(texts[count], values[i]);
         record[count] = (limn_saved_text){ names[i], texts[count] };
@@ -92,7 +109,7 @@ static limn_status with_average(limn_training *t, epoch_end *e, limn_error *erro
     limn_status status = limn_ema_show(&t->ema, error), hidden;
 
     if (!status) status = score(t, e, error);
-    if (!status) find_best(t, e);
+    if (!status) status = find_best(t, e, error);
     if (!status) status = save_models(t, e, error);
     hidden = limn_ema_hide(&t->ema, status ? NULL : error);
     return status ? status : hidden;
@@ -115,6 +132,7 @@ static limn_status record(limn_training *t, const epoch_end *e, limn_error *erro
     for (int i = 0; i < t->trainer.loss_count; i++)
         LIMN_TRY(limn_history_score(t->history, epoch, "loss", t->trainer.loss_names[i],
                                     e->means[i], error));
+    LIMN_TRY(limn_train_record_unpaired(t, &e->scores.unpaired, error));
     if (e->sheet) LIMN_TRY(limn_history_sample(t->history, epoch, e->sheet, error));
     return LIMN_OK;
 }
@@ -144,14 +162,16 @@ static limn_status write_page(limn_training *t, limn_error *error)
 {
     const limn_train_state *s = &t->state;
     const char *title = strrchr(t->folder, '/');
-    char summary[300];
+    char summary[600];
     int used;
 
     title = title && title[1] ? title + 1 : t->folder;
     used = snprintf(summary, sizeof summary, "%s, epoch %llu of %d, %llu steps", t->recipe->name,
                     (unsigned long long)s->epoch, limn_train_epochs(t),
                     (unsigned long long)s->step);
-    if (!isnan(s->best_score))
+    if (t->recipe->unpaired)
+        LIMN_TRY(limn_train_tell_kept(t, summary + used, sizeof summary - (size_t)used, error));
+    else if (!isnan(s->best_score))
         snprintf(summary + used, sizeof summary - (size_t)used,
                  "; best validation L1 %.4f in epoch %llu", s->best_score,
                  (unsigned long long)s->best_epoch);
@@ -175,6 +195,12 @@ static void tell(limn_training *t, const epoch_end *e)
         .ssim = e->scores.val.ssim,
         .edges = e->scores.val.edges,
         .train_l1 = e->scores.train.l1,
+        .distance = e->scores.unpaired.distance.value,
+        .distance_low = e->scores.unpaired.distance.low,
+        .distance_high = e->scores.unpaired.distance.high,
+        .distance_means_something = e->scores.unpaired.means_something,
+        .cycle = e->scores.unpaired.cycle,
+        .identity = e->scores.unpaired.identity,
         .best = e->best,
         .sheet = e->sheet ? e->sheet_path : NULL,
     };
@@ -196,13 +222,14 @@ limn_status limn_train_end_epoch(limn_training *t, limn_error *error)
         LIMN_TRY(limn_history_mean(t->history, t->state.epoch, t->trainer.loss_names[i],
                                    &e.means[i], error));
     LIMN_TRY(with_average(t, &e, error));
-    if (limn_learning_rate_after(&t->settings, &t->state, e.scores.val.l1))
+    if (limn_learning_rate_after(&t->settings, &t->state, score_of(t, &e)))
         LIMN_TRY(limn_train_say(t, error, "plateau",
                                 "no better validation for a while: the learning rate goes down to "
                                 "%g",
                                 limn_learning_rate(&t->settings, &t->state, t->state.epoch)));
     LIMN_TRY(record(t, &e, error));
     LIMN_TRY(warn(t, &e, error));
+    LIMN_TRY(limn_train_watch_looks(t, e.scores.looks, error));
     LIMN_TRY(limn_train_save(t, error));
     LIMN_TRY(write_page(t, error));
     tell(t, &e);

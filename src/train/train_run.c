@@ -181,10 +181,18 @@ static limn_status say_refused(void *context, const limn_data_item *item, float 
                           (double)score, whole ? "" : ", left out", item->path);
 }
 
+static void decoded(void *context, const limn_data_item *item, const limn_picture *picture,
+                    limn_part part)
+{
+    const looking *l = context;
+
+    limn_train_note_flat(l->training, item, picture, part);
+}
+
 static limn_status pass_gate(limn_training *t, limn_error *error)
 {
     looking l = { t, limn_train_now() };
-    limn_gate_watch watch = { &l, looked_at, say_refused };
+    limn_gate_watch watch = { &l, looked_at, say_refused, decoded };
 
     LIMN_TRY(limn_gate_pass(&t->data, &t->val, limn_publisher_screen(t->publisher), t->history,
                             t->settings.num_threads, &watch, &t->screened, error));
@@ -333,6 +341,7 @@ static limn_status open_all(limn_training *t, limn_error *error)
         LIMN_TRY(go_on(t, error));
     else
         LIMN_TRY(start(t, error));
+    LIMN_TRY(limn_train_watch_health(t, error));
     LIMN_TRY(open_loader(t, error));
     if (!t->resume) LIMN_TRY(tune(t, error)); /* in front of the first checkpoint, which keeps it */
     return t->resume ? LIMN_OK : limn_train_save(t, error);
@@ -347,6 +356,7 @@ limn_status limn_train_go_back(limn_training *t, const char *loss, limn_error *e
 
     for (int i = 0; i < t->trainer.loss_count; i++)
         if (!strcmp(t->trainer.loss_names[i], loss)) value = t->trainer.losses[i];
+    LIMN_TRY(limn_health_lost(&t->health, step, t->state.epoch + 1, loss, value, error));
     if (t->state.halved) {
         LIMN_TRY(limn_train_say(t, error, "lost", "%s is %g at step %llu, for the second time",
                                 loss, value, (unsigned long long)step));
@@ -362,6 +372,7 @@ limn_status limn_train_go_back(limn_training *t, const char *loss, limn_error *e
     t->state.halved++;
     t->state.rate_factor *= 0.5;
     LIMN_TRY(limn_history_trim(t->history, t->state.step, t->state.epoch, error));
+    LIMN_TRY(limn_train_watch_health(t, error));
     LIMN_TRY(limn_train_say(t, error, "halved",
                             "%s is %g at step %llu: back to the state after step %llu, with half "
                             "the learning rate",
@@ -407,6 +418,7 @@ static limn_status one_step(limn_training *t, limn_error *error)
 
     LIMN_TRY(limn_loader_next(t->loader, &batch, error));
     got = limn_train_now();
+    LIMN_TRY(limn_train_watch_input(t, &batch, error));
     LIMN_TRY(limn_trainer_step(&t->trainer, &batch, s->step, lr, error));
     if ((lost = limn_trainer_lost(&t->trainer))) return limn_train_go_back(t, lost, error);
     s->step++;
@@ -419,6 +431,7 @@ static limn_status one_step(limn_training *t, limn_error *error)
     LIMN_TRY(limn_history_step(t->history, s->step, s->epoch + 1, lr, got, began,
                                t->trainer.loss_names, t->trainer.losses, t->trainer.loss_count,
                                error));
+    LIMN_TRY(limn_health_step(&t->health, s->step, s->epoch + 1, t->trainer.losses, error));
     tell_step(t, lr, got, began);
     if (!batch.last) return LIMN_OK;
     s->epoch++;

@@ -33,10 +33,17 @@ static void forget_shown(limn_validator *v)
     v->shown_count = 0;
 }
 
+static void close_lookers(limn_validator *v)
+{
+    for (int i = 0; i < LIMN_GENERATORS_MAX; i++) limn_looker_close(&v->lookers[i]);
+}
+
 void limn_validator_close(limn_validator *v)
 {
     for (int i = 0; i < LIMN_GENERATORS_MAX; i++) close_inference(&v->inferences[i]);
     forget_shown(v);
+    close_lookers(v);
+    limn_unpaired_close(&v->unpaired);
 }
 
 /* ---- One picture ----------------------------------------------------------------------------- */
@@ -108,9 +115,104 @@ static void show(limn_validator *v, bool wanted, limn_shown *shown)
     *shown = (limn_shown){ 0 };
 }
 
+/* What is done with the pictures of a list. */
+typedef struct pass {
+    const limn_data *data;
+    size_t most;
+    int rows;        /* of the sheet */
+    bool looks;      /* taken, and sets compared */
+    size_t sides[2]; /* pictures of A and of B, behind which a list begins again */
+    size_t done;
+} pass;
+
+static limn_planes planes_of(const float *values, limn_shape shape)
+{
+    return (limn_planes){ values, shape.c, shape.h, shape.w };
+}
+
+/* Through the generator of the other way too, and a picture of the target's side through this one;
+ * spoils the inferences' values. */
+static limn_status errors_of(limn_validator *v, const limn_batch *b, int generator,
+                             const limn_shown *shown, limn_error *error)
+{
+    const limn_train_settings *s = v->trainer->train;
+    bool back = generator % 2;
+    limn_inference *i = &v->inferences[generator], *other = &v->inferences[generator ^ 1];
+    limn_shape target = back ? b->a_shape : b->b_shape, kept = back ? b->a_kept : b->b_kept;
+    limn_shape in = shown->input_shape;
+    limn_status status;
+    float *again;
+
+    if (limn_train_term_of(s, "lambda-A") + limn_train_term_of(s, "lambda-B") > 0 &&
+        (generator ^ 1) < v->trainer->generator_count) {
+        LIMN_TRY(translate(other, v->trainer, generator ^ 1, i->out, i->values, error));
+        if (!(again = cut(other->values, other->out, in.h, in.w, error))) return LIMN_NO_MEMORY;
+        limn_unpaired_cycle(&v->unpaired, limn_score_l1(again, shown->input, limn_count(in)));
+        limn_block_free(again);
+    }
+    if (s->input_nc != s->output_nc || (!(limn_train_term_of(s, "lambda-identity") > 0) &&
+                                        !(limn_train_term_of(s, "nce-idt") > 0)))
+        return LIMN_OK;
+    status = translate(i, v->trainer, generator, target, back ? b->a : b->b, error);
+    if (!status && (again = cut(i->values, i->out, kept.h, kept.w, error))) {
+        float *real = cut(back ? b->a : b->b, target, kept.h, kept.w, error);
+
+        if (real)
+            limn_unpaired_identity(
+                &v->unpaired,
+                limn_score_l1(again, real, (size_t)target.c * (size_t)kept.h * (size_t)kept.w));
+        else
+            status = LIMN_NO_MEMORY;
+        limn_block_free(real);
+        limn_block_free(again);
+    } else if (!status) {
+        status = LIMN_NO_MEMORY;
+    }
+    return status;
+}
+
+/* The picture of the other side that stands beside the input. */
+static limn_status take_other(limn_validator *v, const limn_batch *b, int generator,
+                              limn_error *error)
+{
+    bool back = generator % 2;
+    limn_shape shape = back ? b->a_shape : b->b_shape, kept = back ? b->a_kept : b->b_kept;
+    float *real = cut(back ? b->a : b->b, shape, kept.h, kept.w, error);
+    limn_planes planes = { real, shape.c, kept.h, kept.w };
+    limn_status status = LIMN_OK;
+
+    if (!real) return LIMN_NO_MEMORY;
+    limn_looker_target(v->lookers[generator], planes, false);
+    if (!generator) status = limn_unpaired_real(&v->unpaired, 1, planes, error);
+    limn_block_free(real);
+    return status;
+}
+
+static limn_status look(limn_validator *v, const pass *p, const limn_batch *b, int generator,
+                        const limn_shown *shown, limn_error *error)
+{
+    limn_planes input = planes_of(shown->input, shown->input_shape);
+    limn_planes output = planes_of(shown->output, shown->output_shape);
+    bool fresh = p->done < p->sides[generator % 2], other = p->done < p->sides[1 - generator % 2];
+
+    if (fresh) limn_looker_output(v->lookers[generator], input, output);
+    if (!v->trainer->recipe->unpaired) {
+        if (shown->target)
+            limn_looker_target(v->lookers[generator], planes_of(shown->target, shown->output_shape),
+                               true);
+        return LIMN_OK;
+    }
+    if (other) LIMN_TRY(take_other(v, b, generator, error));
+    if (!fresh) return LIMN_OK;
+    if (!generator) LIMN_TRY(limn_unpaired_real(&v->unpaired, 0, input, error));
+    if (generator < LIMN_UNPAIRED_WAYS)
+        LIMN_TRY(limn_unpaired_made(&v->unpaired, generator, output, error));
+    return errors_of(v, b, generator, shown, error);
+}
+
 /* Runs one generator on one picture of the batch; score may be NULL. */
-static limn_status one(limn_validator *v, const limn_batch *b, int generator, bool wanted,
-                       limn_score *score, limn_error *error)
+static limn_status one(limn_validator *v, const pass *p, const limn_batch *b, int generator,
+                       bool wanted, limn_score *score, limn_error *error)
 {
     bool back = generator % 2;
     limn_shape in = back ? b->b_shape : b->a_shape, kept = back ? b->b_kept : b->a_kept;
@@ -130,6 +232,7 @@ static limn_status one(limn_validator *v, const limn_batch *b, int generator, bo
     if (!status && truth)
         status = limn_score_pictures(score, shown.output, shown.target, shown.output_shape, 2,
                                      error);
+    if (!status && p->looks) status = look(v, p, b, generator, &shown, error);
     show(v, wanted && !status, &shown);
     return status;
 }
@@ -141,13 +244,35 @@ static limn_score no_score(void)
     return (limn_score){ .l1 = NAN, .psnr = NAN, .ssim = NAN, .ms_ssim = NAN, .edges = NAN };
 }
 
+static limn_status begin_looks(limn_validator *v, size_t most, limn_error *error)
+{
+    bool plain = v->trainer->train->compute == LIMN_COMPUTE_PLAIN;
+
+    close_lookers(v);
+    for (int g = 0; g < v->trainer->generator_count; g++)
+        LIMN_TRY(limn_looker_open(&v->lookers[g], most, error));
+    return v->trainer->recipe->unpaired ? limn_unpaired_begin(&v->unpaired, most, plain, error)
+                                        : LIMN_OK;
+}
+
+static limn_status end_looks(limn_validator *v, limn_validation *out, limn_error *error)
+{
+    int generators = v->trainer->generator_count;
+
+    for (int g = 0; g < generators; g++) out->looks[g] = limn_looker_look(v->lookers[g]);
+    close_lookers(v);
+    if (!v->trainer->recipe->unpaired) return LIMN_OK;
+    return limn_unpaired_end(&v->unpaired, generators, (uint64_t)v->trainer->train->seed,
+                             &out->unpaired, error);
+}
+
 /* Up to `most` pictures of the list; every so many is shown. */
-static limn_status go_through(limn_validator *v, const limn_data *data, size_t most, int rows,
-                              limn_score *mean, size_t *pictures, limn_error *error)
+static limn_status go_through(limn_validator *v, pass *p, limn_score *mean, size_t *pictures,
+                              limn_error *error)
 {
     limn_loader_settings settings = limn_train_loader_settings(v->trainer->train, true);
     bool pairs = !v->trainer->recipe->unpaired;
-    size_t length = limn_data_length(data), done = 0;
+    size_t length = limn_data_length(p->data);
     int generators = v->trainer->generator_count;
     limn_loader *loader = NULL;
     limn_score *scores = NULL;
@@ -156,22 +281,26 @@ static limn_status go_through(limn_validator *v, const limn_data *data, size_t m
 
     *mean = no_score();
     *pictures = 0;
-    if (length < most) most = length;
-    if (!most) return LIMN_OK;
-    if ((status = limn_loader_open(&loader, data, &settings, 0, 0, error))) return status;
-    if (!(scores = limn_block(most * sizeof *scores)))
-        status = limn_fail(error, LIMN_NO_MEMORY, "out of memory for %zu scores", most);
-    for (; done < most && !status; done++) {
+    if (length < p->most) p->most = length;
+    if (!p->most) return LIMN_OK;
+    p->sides[0] = pairs ? length : settings.b_to_a ? p->data->b.count : p->data->a.count;
+    p->sides[1] = pairs ? length : settings.b_to_a ? p->data->a.count : p->data->b.count;
+    if ((status = limn_loader_open(&loader, p->data, &settings, 0, 0, error))) return status;
+    if (!(scores = limn_block(p->most * sizeof *scores)))
+        status = limn_fail(error, LIMN_NO_MEMORY, "out of memory for %zu scores", p->most);
+    if (!status && p->looks) status = begin_looks(v, p->most, error);
+    for (p->done = 0; p->done < p->most && !status; p->done++) {
         /* Rows are spread evenly over the pictures, whatever their number. */
-        bool wanted = rows > 0 && done * (size_t)rows / most != (done + 1) * (size_t)rows / most;
+        size_t rows = (size_t)p->rows;
+        bool wanted = p->done * rows / p->most != (p->done + 1) * rows / p->most;
 
         status = limn_loader_next(loader, &batch, error);
         if (!status && !batch.count) break;
         for (int g = 0; g < generators && !status; g++)
-            status = one(v, &batch, g, wanted, pairs && !g ? &scores[done] : NULL, error);
+            status = one(v, p, &batch, g, wanted, pairs && !g ? &scores[p->done] : NULL, error);
     }
-    if (!status && pairs) *mean = limn_score_mean(scores, done);
-    *pictures = done;
+    if (!status && pairs) *mean = limn_score_mean(scores, p->done);
+    *pictures = p->done;
     limn_block_free(scores);
     limn_loader_close(&loader);
     return status;
@@ -209,6 +338,28 @@ static limn_status write_sheet(limn_validation *out, limn_validator *v, const ch
     return limn_fail(error, status, "%s", refusal.text);
 }
 
+/* Where enough pictures are held out for a comparison of sets. */
+static bool enough(const limn_validator *v)
+{
+    return !v->trainer->recipe->unpaired || (v->val->a.count >= LIMN_DISTANCE_PICTURES_MIN &&
+                                             v->val->b.count >= LIMN_DISTANCE_PICTURES_MIN);
+}
+
+static limn_status go_through_training(limn_validator *v, limn_validation *out, limn_error *error)
+{
+    bool unpaired = v->trainer->recipe->unpaired;
+    pass p = { .data = v->train, .most = out->pictures, .looks = unpaired };
+    size_t seen;
+
+    if (p.most > TRAIN_PICTURES_MAX) p.most = TRAIN_PICTURES_MAX;
+    if (unpaired) p.most = (size_t)v->trainer->train->val_pictures;
+    LIMN_TRY(go_through(v, &p, &out->train, &seen, error));
+    if (!unpaired || !seen) return LIMN_OK;
+    LIMN_TRY(end_looks(v, out, error));
+    out->unpaired.of_training = true;
+    return LIMN_OK;
+}
+
 limn_status limn_validate(limn_validation *out, limn_validator *v, const char *sheet_path,
                           limn_error *error)
 {
@@ -217,21 +368,24 @@ limn_status limn_validate(limn_validation *out, limn_validator *v, const char *s
     int rows = s->sheet_pictures * per_picture > LIMN_SHEET_ROWS_MAX
                    ? LIMN_SHEET_ROWS_MAX / per_picture
                    : s->sheet_pictures;
-    size_t seen, most = (size_t)s->val_pictures;
+    bool held_out = limn_data_length(v->val) > 0;
+    pass p = { .data = held_out ? v->val : v->train,
+               .most = held_out ? (size_t)s->val_pictures : (size_t)rows,
+               .rows = rows,
+               .looks = enough(v) };
+    size_t seen;
 
-    *out = (limn_validation){ .train = no_score() };
+    *out = (limn_validation){ .train = no_score(), .unpaired = limn_unpaired_none() };
     forget_shown(v);
-    if (most < (size_t)rows) most = (size_t)rows;
-    if (!limn_data_length(v->val)) { /* samples all the same, without a number to be misread */
-        LIMN_TRY(go_through(v, v->train, (size_t)rows, rows, &out->val, &seen, error));
+    if (p.most < (size_t)rows) p.most = (size_t)rows;
+    LIMN_TRY(go_through(v, &p, &out->val, &seen, error));
+    if (held_out)
+        out->pictures = seen;
+    else /* samples all the same, without a number to be misread */
         out->val = no_score();
-    } else {
-        LIMN_TRY(go_through(v, v->val, most, rows, &out->val, &out->pictures, error));
-    }
-    if (!v->trainer->recipe->unpaired && out->pictures) {
-        most = out->pictures < TRAIN_PICTURES_MAX ? out->pictures : TRAIN_PICTURES_MAX;
-        LIMN_TRY(go_through(v, v->train, most, 0, &out->train, &seen, error));
-    }
+    if (p.looks && seen) LIMN_TRY(end_looks(v, out, error));
+    if (v->trainer->recipe->unpaired ? !p.looks : out->pictures > 0)
+        LIMN_TRY(go_through_training(v, out, error));
     if (v->shown_count && sheet_path) LIMN_TRY(write_sheet(out, v, sheet_path, error));
     forget_shown(v);
     return LIMN_OK;

@@ -4,6 +4,10 @@
  *
  * The validation pictures (the val folder, or the tenth of train that is held out) go through an
  * inference plan that behaves as translating will: no dropout, statistics as the model's card says.
+ * Without pairs, sets of pictures are compared instead (unpaired.h); where fewer are held out than
+ * that takes, with pictures that it learns from.  Each time a look is taken at what each generator
+ * makes (score/look.h), for the alarms of train/health.h.
+ *
  * A few training pictures go the same way, so that the two numbers can be compared: a gap that
  * opens is over-fitting. */
 #ifndef LIMN_TRAIN_VALIDATE_H
@@ -12,6 +16,7 @@
 #include "publish/publish.h"
 #include "score/score.h"
 #include "train/trainer.h"
+#include "train/unpaired.h"
 
 enum { LIMN_SHEET_ROWS_MAX = 16 };
 
@@ -40,13 +45,17 @@ typedef struct limn_validator {
     limn_inference inferences[LIMN_GENERATORS_MAX];
     limn_shown shown[LIMN_SHEET_ROWS_MAX];
     int shown_count;
+    limn_looker *lookers[LIMN_GENERATORS_MAX];
+    limn_unpaired unpaired;
 } limn_validator;
 
 typedef struct limn_validation {
     size_t pictures;
-    limn_score val, train; /* means; NaN without pairs or pictures */
-    int refused;           /* cells that the screen left out of the sheet */
-    bool sheet;            /* one was written; false: nothing to show, or refused */
+    limn_score val, train;                /* means; NaN without pairs or pictures */
+    limn_unpaired_scores unpaired;        /* NaN with pairs */
+    limn_look looks[LIMN_GENERATORS_MAX]; /* one a generator */
+    int refused;                          /* cells that the screen left out of the sheet */
+    bool sheet;                           /* one was written; false: nothing to show, or refused */
 } limn_validation;
 
 /* Nothing is opened before it is needed. */
