@@ -23,7 +23,7 @@ check:
 bench: build
 	@tools/setup bench
 	@bench/setup_peers.sh
-	@bench/compare.py
+	@bench/compare.py --all
 
 # Lines a folder: a number to look at in every review.
 size:
