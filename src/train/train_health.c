@@ -207,12 +207,13 @@ void limn_train_note_flat(limn_training *t, const limn_data_item *item, const li
     if (t->data.pairing == LIMN_PLAIN) on_a = to_b = on_b; /* A is made of B */
     if (!(both ? on_a || on_b : to_b ? on_a : on_b)) return;
     t->flat.of++;
+    if (!part.width) part = (limn_part){ 0, 0, picture->info.width, picture->info.height };
     if (!limn_picture_is_flat(picture, &part)) return;
     if (t->flat.count++ < NAMED)
         snprintf(t->flat.names + used, sizeof t->flat.names - used, "%s%.40s", used ? ", " : "",
                  item->name);
     else if (t->flat.count == NAMED + 1)
-        snprintf(t->flat.names + used, sizeof t->flat.names - used, " ...");
+        snprintf(t->flat.names + used, sizeof t->flat.names - used, " and others");
 }
 
 limn_status limn_train_watch_input(limn_training *t, const limn_batch *batch, limn_error *error)
