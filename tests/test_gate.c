@@ -49,7 +49,7 @@ static limn_status on_refused(void *context, const limn_data_item *item, float s
     return LIMN_OK;
 }
 
-static const limn_gate_watch watch = { NULL, on_progress, on_refused, NULL };
+static const limn_gate_watch watch = { .progress = on_progress, .refused = on_refused };
 
 /* ---- Passing --------------------------------------------------------------------------------- */
 
@@ -371,14 +371,33 @@ static void broken_pictures(void **state)
     scratch_write(path_of("broken/train/008.png"), file, 0);
     free(file);
     open_list(&train, "broken", LIMN_PAIRED, LIMN_PHASE_TRAIN, true);
+    if (pass(&train, NULL, remembered, &count, &error)) fail_msg("%s", error.text);
+    assert_int_equal(count.broken, 2); /* left out with their partners, and nothing else is */
+    assert_int_equal(count.left_out, 0);
+    assert_int_equal(train.a.count, 10);
+    assert_int_equal(train.b.count, 10);
+    for (size_t i = 0; i < 10; i++) {
+        assert_string_equal(train.a.items[i].name, train.b.items[i].name);
+        assert_string_not_equal(train.a.items[i].name, "005.png");
+        assert_string_not_equal(train.a.items[i].name, "008.png");
+    }
+    limn_data_close(&train);
+
+    /* A third one is more than a tenth: a mistake in the folder. */
+    open_list(&train, "broken", LIMN_PAIRED, LIMN_PHASE_TRAIN, true);
+    unlink(path_of("broken/train/010.png"));
     for (int i = 0; i < 5; i++) { /* the first of the list, whatever the workers' timing */
         assert_int_equal(pass(&train, NULL, remembered, &count, &error), LIMN_FORMAT);
+        assert_non_null(strstr(error.text, "3 of 12 pictures can't be read"));
         assert_non_null(strstr(error.text, "005.png"));
+        assert_int_equal(train.a.count, 12);
     }
-    unlink(path_of("broken/train/005.png"));
-    assert_int_equal(pass(&train, NULL, remembered, &count, &error), LIMN_IO);
-    assert_non_null(strstr(error.text, "005.png"));
-    assert_int_equal(train.a.count, 12);
+    limn_data_close(&train);
+    put_pairs("broken_all", 2);
+    scratch_write(path_of("broken_all/train/000.png"), "", 0);
+    scratch_write(path_of("broken_all/train/001.png"), "", 0);
+    open_list(&train, "broken_all", LIMN_PAIRED, LIMN_PHASE_TRAIN, true);
+    assert_int_equal(pass(&train, NULL, remembered, &count, &error), LIMN_FORMAT);
     limn_data_close(&train);
 }
 

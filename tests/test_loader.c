@@ -337,6 +337,108 @@ static void of_several_errors_the_first(void **state)
     }
 }
 
+/* ---- Broken pictures that are gone without --------------------------------------------------- */
+
+static int told(void)
+{
+    const char *reason;
+    int count = 0;
+
+    while ((reason = limn_loader_broken(loader))) {
+        assert_true(strstr(reason, "train/03.bmp") || strstr(reason, "train/07.bmp"));
+        count++;
+    }
+    return count;
+}
+
+/* Two of eleven are broken: the one behind each comes in its place, in every epoch, whatever the
+ * number of workers and wherever the run begins; each is told once. */
+static void broken_pictures_are_replaced(void **state)
+{
+    static const int expected[] = { 0, 1, 2, 4, 4, 5, 6, 8, 8, 9, 10, 0 };
+    uint64_t first[2 * 6] = { 0 };
+    char name[40];
+
+    (void)state;
+    write_many("train", 0, PICTURES, 32, 14);
+    list(LIMN_PAIRED);
+    empty(place("train/03.bmp"));
+    vanish(place("train/07.bmp"));
+    for (int workers = 0; workers <= 4; workers++) {
+        limn_loader_settings s = small();
+        int reasons = 0, replaced = 0;
+
+        s.workers = workers;
+        s.replace = true;
+        s.batch = 2;
+        open_at(&s, 0, 0);
+        for (int i = 0; i < 12; i++) {
+            limn_batch b = next();
+
+            if (!workers) first[i] = sum_of(&b);
+            assert_true(sum_of(&b) == first[i]);
+            reasons += told();
+            replaced += b.replaced;
+        }
+        assert_int_equal(reasons, 2);
+        assert_true(replaced >= 4); /* of an epoch; the last batch is filled up by earlier ones */
+        open_at(&s, 1, 2);          /* resumed */
+        for (int i = 8; i < 12; i++) {
+            limn_batch b = next();
+
+            assert_true(sum_of(&b) == first[i]);
+        }
+        s.serial = true;
+        open_at(&s, 0, 0);
+        for (int i = 0; i < 12; i += 2) {
+            limn_batch b = next();
+
+            for (int k = 0; k < 2; k++) {
+                snprintf(name, sizeof name, "%02d.bmp", expected[i + k]);
+                assert_string_equal(b.a_items[k]->name, name);
+            }
+            assert_int_equal(b.replaced, i == 2 || i == 6);
+        }
+    }
+}
+
+/* More than a tenth, and at least three: something else is wrong. */
+static void too_many_broken_pictures(void **state)
+{
+    (void)state;
+    write_many("train", 0, PICTURES, 32, 14);
+    list(LIMN_PAIRED);
+    empty(place("train/03.bmp"));
+    empty(place("train/05.bmp"));
+    empty(place("train/07.bmp"));
+    for (int workers = 0; workers <= 4; workers++) {
+        limn_loader_settings s = small();
+        limn_batch b;
+
+        s.workers = workers;
+        s.replace = s.serial = true;
+        open_at(&s, 0, 0);
+        while (!limn_loader_next(loader, &b, &error)) assert_in_range(b.number, 0, 6);
+        assert_says("3 of 11 pictures can't be read");
+    }
+    for (int i = 0; i < PICTURES; i++) { /* the folder is gone */
+        char path[100];
+
+        snprintf(path, sizeof path, "train/%02d.bmp", i);
+        vanish(place(path));
+    }
+    for (int workers = 0; workers <= 4; workers++) {
+        limn_loader_settings s = small();
+        limn_batch b;
+
+        s.workers = workers;
+        s.replace = true;
+        open_at(&s, 0, 0);
+        assert_int_equal(limn_loader_next(loader, &b, &error), LIMN_IO);
+        assert_says("can't be read");
+    }
+}
+
 static void sizes_that_do_not_fit(void **state)
 {
     limn_loader_settings s = small();
@@ -490,6 +592,8 @@ int main(void)
         CASE(damaged_files),
         CASE(odd_widths),
         CASE(of_several_errors_the_first),
+        CASE(broken_pictures_are_replaced),
+        CASE(too_many_broken_pictures),
         CASE(sizes_that_do_not_fit),
         CASE(settings_that_can_not_work),
         CASE(close_in_the_middle),

@@ -10,6 +10,9 @@
  * and no further batches are begun; those before it are complete by then, so the consumer meets the
  * error at the same place whatever the timing.
  *
+ * A file that can't be read is replaced, where that is asked for, by the picture behind it in the
+ * list: batches keep their size and epochs their length, and no state has to be saved.
+ *
  * Tried and dropped: one queue of finished batches from each worker (batches come out of order, and
  * a small last batch idles all but one). */
 #include "base/threads.h"
@@ -18,17 +21,24 @@
 #include <string.h>
 #include <time.h>
 
-enum { WORKERS_MAX = 64, BATCH_MAX = 65536 };
+enum { WORKERS_MAX = 64, BATCH_MAX = 65536, LEAST = 3 };
 
 typedef struct slot {
     uint64_t epoch, number;
     bool last;
     int fresh, done; /* done: pictures filled, well or badly */
+    int replaced;
     limn_loader_planes a, b;
     const limn_data_item **a_items, **b_items;
     limn_error error;
     int error_place; /* of the picture that error is about */
 } slot;
+
+/* A file that can't be read. */
+typedef struct broken {
+    const char *reason;
+    struct broken *next; /* untold ones: in the order of their finding */
+} broken;
 
 struct limn_loader {
     const limn_data *data;
@@ -47,6 +57,9 @@ struct limn_loader {
     uint32_t *order;          /* of order_epoch */
     uint64_t order_epoch;
     bool lent, failed, closing;
+    bool *is_broken; /* by file */
+    uint64_t broken_count;
+    broken *untold, **last_untold;
     limn_error error; /* given to the consumer already */
     double first_call, waited;
     uint64_t pictures;
@@ -89,7 +102,7 @@ static void begin_batch(limn_loader *l)
     s->number = l->number;
     s->last = l->number + 1 == l->batches;
     s->fresh = left < (uint64_t)l->settings.batch ? (int)left : l->settings.batch;
-    s->done = 0;
+    s->done = s->replaced = 0;
     s->error = (limn_error){ 0 };
     if (l->settings.serial || l->order_epoch == l->epoch + 1) return;
     limn_random_permutation(
@@ -98,9 +111,25 @@ static void begin_batch(limn_loader *l)
     l->order_epoch = l->epoch + 1; /* 0 is none */
 }
 
-static slot *take_task(limn_loader *l, limn_loader_task *task)
+/* The pair number `index` of the list, or the pictures that are drawn together with it. */
+static void choose(limn_loader *l, slot *s, limn_loader_task *task, uint64_t index)
 {
     const limn_data *data = l->data;
+
+    task->index = (uint32_t)index;
+    task->b = &data->b.items[index % data->b.count];
+    if (data->pairing != LIMN_PLAIN) task->a = &data->a.items[index % data->a.count];
+    if (data->pairing == LIMN_UNPAIRED && !l->settings.serial)
+        task->b = &data->b.items[limn_random_below(&(limn_random){ .seed = l->settings.seed,
+                                                                   .stream = LIMN_STREAM_PARTNER,
+                                                                   .step = s->epoch },
+                                                   index, (uint32_t)data->b.count)];
+    s->a_items[task->place] = l->settings.b_to_a || !task->a ? task->b : task->a;
+    s->b_items[task->place] = l->settings.b_to_a ? task->a : task->b;
+}
+
+static slot *take_task(limn_loader *l, limn_loader_task *task)
+{
     uint64_t at;
     slot *s;
 
@@ -110,21 +139,72 @@ static slot *take_task(limn_loader *l, limn_loader_task *task)
     *task = (limn_loader_task){
         .epoch = s->epoch, .place = l->place, .to_a = &s->a, .to_b = &s->b
     };
-    task->index = l->settings.serial ? (uint32_t)at : l->order[at];
-    task->b = &data->b.items[task->index % data->b.count];
-    if (data->pairing != LIMN_PLAIN) task->a = &data->a.items[task->index % data->a.count];
-    if (data->pairing == LIMN_UNPAIRED && !l->settings.serial)
-        task->b = &data->b.items[limn_random_below(&(limn_random){ .seed = l->settings.seed,
-                                                                   .stream = LIMN_STREAM_PARTNER,
-                                                                   .step = s->epoch },
-                                                   task->index, (uint32_t)data->b.count)];
-    s->a_items[l->place] = l->settings.b_to_a || !task->a ? task->b : task->a;
-    s->b_items[l->place] = l->settings.b_to_a ? task->a : task->b;
+    choose(l, s, task, l->settings.serial ? at : l->order[at]);
     if (++l->place == l->settings.batch) {
         l->place = 0;
         if (++l->number == l->batches) l->number = 0, l->epoch++;
     }
     return s;
+}
+
+/* ---- Files that can't be read (under the lock) ------------------------------------------------
+ */
+
+static bool is_broken(const limn_loader *l, const limn_loader_task *task)
+{
+    return l->is_broken[task->b->file] || (task->a && l->is_broken[task->a->file]);
+}
+
+/* Remembers the file and what is wrong with it; false when that makes too many. */
+static bool note_broken(limn_loader *l, const limn_data_item *item, limn_error *error)
+{
+    broken *b;
+
+    if (l->is_broken[item->file]) return true; /* by another worker, meanwhile */
+    l->is_broken[item->file] = true;
+    l->broken_count++;
+    if (l->broken_count >= LEAST && 10 * l->broken_count > l->data->files) {
+        limn_while(error, "%llu of %zu pictures can't be read, the last one",
+                   (unsigned long long)l->broken_count, l->data->files);
+        return false;
+    }
+    if (!(b = limn_take(&l->arena, sizeof *b)) ||
+        !(b->reason = limn_take_text(&l->arena, error->text)))
+        return true; /* too little memory to tell; left out all the same */
+    b->next = NULL;
+    *l->last_untold = b;
+    l->last_untold = &b->next;
+    return true;
+}
+
+/* Whether the task that failed can be done with another picture: the next in the list of which
+ * nothing bad is known.  Which one that is depends on the list alone, so a resumed run, whose files
+ * are broken as well, goes on the same. */
+static bool replace(limn_loader *l, slot *s, limn_loader_task *task, limn_error *error)
+{
+    bool files_fault = error->status == LIMN_IO || error->status == LIMN_FORMAT ||
+                       error->status == LIMN_SHAPE;
+
+    if (!l->settings.replace || !task->failed || !files_fault) return false;
+    if (!note_broken(l, task->failed, error)) return false;
+    for (uint64_t i = 1, from = task->index; i < l->length; i++) {
+        choose(l, s, task, (from + i) % l->length);
+        if (!is_broken(l, task)) return true;
+    }
+    return false;
+}
+
+const char *limn_loader_broken(limn_loader *l)
+{
+    const char *reason = NULL;
+
+    pthread_mutex_lock(&l->lock);
+    if (l->untold) {
+        reason = l->untold->reason;
+        if (!(l->untold = l->untold->next)) l->last_untold = &l->untold;
+    }
+    pthread_mutex_unlock(&l->lock);
+    return reason;
 }
 
 /* Takes one picture, fills it without the lock, and notes the result. */
@@ -134,10 +214,17 @@ static void do_task(limn_loader *l)
     limn_error error = { 0 };
     slot *s = take_task(l, &task);
     limn_status status;
+    bool replaced = false, again;
 
-    pthread_mutex_unlock(&l->lock);
-    status = limn_loader_prepare(&l->settings, l->data->pairing, &l->cache, &task, &error);
-    pthread_mutex_lock(&l->lock);
+    do {
+        pthread_mutex_unlock(&l->lock);
+        error = (limn_error){ 0 };
+        status = limn_loader_prepare(&l->settings, l->data->pairing, &l->cache, &task, &error);
+        pthread_mutex_lock(&l->lock);
+        again = status && replace(l, s, &task, &error);
+        replaced |= again;
+    } while (again);
+    s->replaced += replaced;
     if (status) {
         l->failed = true;
         if (!s->error.status || task.place < s->error_place) {
@@ -286,6 +373,7 @@ static limn_status open_all(limn_loader *l, limn_error *error)
     int ahead = s->ahead;
 
     LIMN_TRY(limn_take_into(&pictures, &l->arena, files * sizeof *pictures, error));
+    LIMN_TRY(limn_take_into(&l->is_broken, &l->arena, files * sizeof *l->is_broken, error));
     l->cache.pictures = pictures;
     l->cache.files = files;
     if (!s->serial)
@@ -313,6 +401,7 @@ limn_status limn_loader_open(limn_loader **loader, const limn_data *data,
     memset(l, 0, sizeof *l);
     l->data = data;
     l->settings = *settings;
+    l->last_untold = &l->untold;
     l->length = limn_data_length(data);
     l->batches = (l->length + batch - 1) / batch;
     l->last_epoch = settings->epochs ? epoch + settings->epochs : 0;
@@ -363,6 +452,7 @@ static void lend(limn_loader *l, const slot *s, limn_batch *batch)
                            .last = s->last,
                            .count = l->settings.batch,
                            .fresh = s->fresh,
+                           .replaced = s->replaced,
                            .a_shape = s->a.shape,
                            .b_shape = s->b.shape,
                            .a_kept = s->a.kept,

@@ -51,6 +51,8 @@ typedef struct limn_loader_settings {
     uint64_t cache_bytes; /* decoded pictures kept */
     uint64_t seed;
     bool serial;     /* --serial-batches: in the order of the list; B beside A */
+    bool replace;    /* a file that can't be read is told by limn_loader_broken, and the picture
+                        behind it in the list comes in its place; false: it is an error */
     bool no_draw;    /* validation: middle crops, no flip; with serial */
     uint64_t epochs; /* so many epochs, then it ends; 0: no end */
 } limn_loader_settings;
@@ -67,8 +69,9 @@ typedef struct limn_batch {
     uint64_t epoch, number; /* of the batch in its epoch */
     bool last;              /* of the epoch */
     int count;              /* pictures; 0 when the loader has ended */
-    int fresh; /* the last batch of an epoch is filled up from the epoch's beginning: so many of
-                  its pictures are new, the others are there a second time */
+    int fresh;    /* the last batch of an epoch is filled up from the epoch's beginning: so many of
+                     its pictures are new, the others are there a second time */
+    int replaced; /* pictures that stand for one that can't be read */
     limn_shape a_shape, b_shape; /* (batch, channels, height, width), padded to `multiple` */
     const float *a, *b;          /* NCHW in [-1, 1] */
     limn_shape a_kept, b_kept;   /* without the padding */
@@ -88,6 +91,11 @@ limn_status limn_loader_open(limn_loader **loader, const limn_data *data,
  * stands where its batch would have come, whatever the workers had decoded by then, and is returned
  * by all later calls too. */
 limn_status limn_loader_next(limn_loader *loader, limn_batch *batch, limn_error *error);
+
+/* Why a file can't be read that was found broken and not told yet; NULL: there is none.  Each is
+ * told once, in the order in which workers met them.  When more than a tenth of the files and at
+ * least 3 are broken, or nothing else is left, limn_loader_next fails. */
+const char *limn_loader_broken(limn_loader *loader);
 
 /* Stops the workers, frees everything and sets the handle NULL; fine at any moment and on NULL. */
 void limn_loader_close(limn_loader **loader);

@@ -51,12 +51,13 @@ typedef struct limn_loader_task {
     const limn_data_item *a, *b;     /* sides of the files; plain: a is NULL */
     limn_loader_planes *to_a, *to_b; /* of the batch, after the direction */
     int place;                       /* in the batch */
+    const limn_data_item *failed;    /* set on failure: the file that is to blame, or NULL */
 } limn_loader_task;
 
 /* Fills place of both planes.  With a batch of one the planes grow and take the picture's shape,
  * else the picture must have the shape that is there. */
 limn_status limn_loader_prepare(const limn_loader_settings *settings, limn_pairing pairing,
-                                limn_loader_cache *cache, const limn_loader_task *task,
+                                limn_loader_cache *cache, limn_loader_task *task,
                                 limn_error *error);
 
 /* Where in the file the item's half lies. */

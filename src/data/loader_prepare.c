@@ -220,14 +220,15 @@ static limn_status prepare(work *w)
 }
 
 limn_status limn_loader_prepare(const limn_loader_settings *settings, limn_pairing pairing,
-                                limn_loader_cache *cache, const limn_loader_task *task,
-                                limn_error *error)
+                                limn_loader_cache *cache, limn_loader_task *task, limn_error *error)
 {
     work w = { .settings = settings, .task = task, .pairing = pairing, .error = error };
     limn_status status = limn_loader_hold(&w.b, cache, task->b, error);
 
-    if (!status && task->a && task->a->file != task->b->file)
-        status = limn_loader_hold(&w.a, cache, task->a, error);
+    task->failed = status ? task->b : NULL;
+    if (!status && task->a && task->a->file != task->b->file &&
+        (status = limn_loader_hold(&w.a, cache, task->a, error)))
+        task->failed = task->a;
     if (!status) status = prepare(&w);
     limn_loader_let_go(&w.a);
     limn_loader_let_go(&w.b);

@@ -33,7 +33,9 @@ typedef struct gate {
     limn_data *lists[2]; /* train, val; NULL: none */
     size_t first[SIDES]; /* place of the first item of train's A, B, val's A, B */
     size_t total;
-    bool *refused; /* by place */
+    bool *refused, *broken; /* by place */
+    size_t broken_count;
+    limn_error first_broken;
     float *scores;
     limn_gate_task *tasks;
     size_t task_count;
@@ -103,6 +105,7 @@ static limn_status list_all(gate *g, limn_error *error)
     }
     if (!g->total) return LIMN_OK;
     LIMN_TRY(limn_take_into(&g->refused, &g->arena, g->total * sizeof *g->refused, error));
+    LIMN_TRY(limn_take_into(&g->broken, &g->arena, g->total * sizeof *g->broken, error));
     LIMN_TRY(limn_take_into(&g->scores, &g->arena, g->total * sizeof *g->scores, error));
     LIMN_TRY(limn_take_into(&g->tasks, &g->arena, g->total * sizeof *g->tasks, error));
     for (int list = 0; list < 2; list++) {
@@ -229,13 +232,42 @@ static limn_status recall(gate *g, const limn_gate_seen *seen, int i, bool *know
     return LIMN_OK;
 }
 
+/* True when the file alone is to blame, so that the others can be gone on with. */
+static bool is_files_fault(limn_status status)
+{
+    return status == LIMN_IO || status == LIMN_FORMAT || status == LIMN_SHAPE;
+}
+
+static limn_status leave_out(gate *g, const limn_gate_task *task, const limn_error *reason,
+                             const limn_gate_watch *watch, limn_error *error)
+{
+    for (int i = 0; i < task->count; i++) g->broken[task->places[i]] = true;
+    if (!g->broken_count++) g->first_broken = *reason;
+    return watch->broken ? watch->broken(watch->context, reason->text, error) : LIMN_OK;
+}
+
+static limn_status check_broken(const gate *g, limn_error *error)
+{
+    size_t broken = g->broken_count, all = g->task_count;
+
+    if (!broken || (broken < all && (broken < LEAST || 10 * broken <= all))) return LIMN_OK;
+    return limn_fail(error, g->first_broken.status,
+                     "%zu of %zu pictures can't be read; limn check lists them. The first: %s",
+                     broken, all, g->first_broken.text);
+}
+
 static limn_status look_at_next(gate *g, const limn_gate_watch *watch, limn_error *error)
 {
     limn_gate_seen *seen = &g->waiting[g->waiting_count].seen;
     bool *to_judge = g->waiting[g->waiting_count].judge;
+    limn_error reason = { 0 };
     int unknown = 0;
 
-    LIMN_TRY(limn_gate_ahead_next(g->ahead, seen, error));
+    if (limn_gate_ahead_next(g->ahead, seen, &reason)) {
+        if (is_files_fault(reason.status)) return leave_out(g, seen->task, &reason, watch, error);
+        if (error) *error = reason;
+        return reason.status;
+    }
     g->waiting_count++; /* from here on let_go gives the picture back */
     to_judge[0] = to_judge[1] = false;
     for (int i = 0; i < seen->task->count; i++) {
@@ -388,6 +420,7 @@ static limn_status sift(gate *g, const limn_gate_watch *watch, limn_gate_count *
     LIMN_TRY(list_refused(g, status != LIMN_OK, watch, error));
     if (status && error) *error = verdict;
     if (status) return status;
+    for (size_t i = 0; i < g->total; i++) g->refused[i] |= g->broken[i];
     for (int list = 0; list < 2; list++)
         if (g->lists[list])
             limn_data_drop(g->lists[list], g->refused + g->first[2 * list],
@@ -406,6 +439,8 @@ static limn_status pass(gate *g, int workers, const limn_gate_watch *watch, limn
     LIMN_TRY(read_known(g, error));
     status = look_at_all(g, workers, watch, error);
     count->judged = g->judged;
+    count->broken = g->broken_count;
+    if (!status) status = check_broken(g, error);
     if (!status) status = sift(g, watch, count, error);
     if (status) {
         limn_history_flush(g->history, NULL); /* what was judged need not be judged again */

@@ -27,12 +27,15 @@ typedef struct limn_gate_watch {
     /* Of each file that was decoded, and each part of it that is meant. */
     void (*decoded)(void *context, const limn_data_item *item, const limn_picture *picture,
                     limn_part part);
+    /* Of each file that can't be read, with the reason: it is left out. */
+    limn_status (*broken)(void *context, const char *reason, limn_error *error);
 } limn_gate_watch;
 
 typedef struct limn_gate_count {
     size_t pictures; /* of both sides, training and validation */
     size_t judged;   /* of them by the screen now; the others were known by their content */
     size_t left_out; /* pairs, or pictures without a partner */
+    size_t broken;   /* files that can't be read, left out as well */
 } limn_gate_count;
 
 /* Judges train and val (which may be empty or NULL) and takes refused entries out of them.
@@ -45,8 +48,10 @@ typedef struct limn_gate_count {
  * list with at least 3.  Both together, because held-out pictures come from the same folder, and
  * each by itself, so that a harmless part can't make up for another one.
  *
- * Further errors: those of limn_picture_read for the first file that can't be judged (named),
- * LIMN_STOPPED, LIMN_NO_MEMORY, and the history's.  After an error the lists are as they were. */
+ * A file that can't be read can't be judged, so it is left out like one that is refused; when there
+ * are more than a tenth of them and at least 3, or nothing else, that is the error of the first.
+ * Further errors: LIMN_STOPPED, LIMN_NO_MEMORY, and the history's.  After an error the lists are as
+ * they were. */
 limn_status limn_gate_pass(limn_data *train, limn_data *val, limn_screen *screen,
                            limn_history *history, int workers, const limn_gate_watch *watch,
                            limn_gate_count *count, limn_error *error);

@@ -222,21 +222,22 @@ void limn_gate_ahead_close(limn_gate_ahead **ahead)
 limn_status limn_gate_ahead_next(limn_gate_ahead *a, limn_gate_seen *seen, limn_error *error)
 {
     slot *s = &a->slots[a->given % SLOTS];
+    limn_status status;
 
-    *seen = (limn_gate_seen){ 0 };
     pthread_mutex_lock(&a->lock);
     while (!s->ready) pthread_cond_wait(&a->ready, &a->lock);
-    if (!s->error.status) {
-        *seen = s->seen;
-        s->seen.picture = (limn_picture){ 0 };
-        s->ready = false;
-        a->given++;
-        pthread_cond_broadcast(&a->work);
+    *seen = s->seen;
+    if ((status = s->error.status)) {
+        if (error) *error = s->error;
+        a->bytes -= limn_picture_bytes(&seen->picture);
+        limn_picture_close(&seen->picture);
     }
+    s->seen.picture = (limn_picture){ 0 };
+    s->ready = false;
+    a->given++;
+    pthread_cond_broadcast(&a->work);
     pthread_mutex_unlock(&a->lock);
-    if (!s->error.status) return LIMN_OK;
-    if (error) *error = s->error; /* nobody touches the slot any more: it was not given */
-    return s->error.status;
+    return status;
 }
 
 bool limn_gate_ahead_full(limn_gate_ahead *a)

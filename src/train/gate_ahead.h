@@ -44,7 +44,7 @@ limn_status limn_gate_ahead_open(limn_gate_ahead **out, const limn_gate_task *ta
                                  const limn_gate_known *known, size_t known_count, int workers,
                                  limn_error *error);
 /* Waits for the next task's file, count times in all.  The picture is the caller's from then on.
- * Fails with what is wrong with the file; nothing may be asked after that. */
+ * Fails with what is wrong with the file; seen->task says which, and the next call goes on. */
 limn_status limn_gate_ahead_next(limn_gate_ahead *ahead, limn_gate_seen *seen, limn_error *error);
 /* Whether the pictures that are decoded and not given back fill the memory meant for them: the
  * workers then wait, so the caller must give some back before it asks for more. */

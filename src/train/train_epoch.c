@@ -144,6 +144,13 @@ static limn_status warn(limn_training *t, const epoch_end *e, limn_error *error)
     double val = e->scores.val.l1, train = e->scores.train.l1;
     uint64_t since = s->epoch - s->best_epoch;
 
+    if (t->validator.broken)
+        LIMN_TRY(
+            limn_train_say(t, error, "broken",
+                           "%d pictures could not be read for the scores and are left out; the "
+                           "first: %s",
+                           t->validator.broken, t->validator.reason));
+
     if (e->scores.refused)
         LIMN_TRY(limn_train_say(t, error, "refused",
                                 "%d samples are left out of the sheet of epoch "

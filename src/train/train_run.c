@@ -189,10 +189,17 @@ static void decoded(void *context, const limn_data_item *item, const limn_pictur
     limn_train_note_flat(l->training, item, picture, part);
 }
 
+static limn_status say_broken(void *context, const char *reason, limn_error *error)
+{
+    looking *l = context;
+
+    return limn_train_say(l->training, error, "broken", "left out: %s", reason);
+}
+
 static limn_status pass_gate(limn_training *t, limn_error *error)
 {
     looking l = { t, limn_train_now() };
-    limn_gate_watch watch = { &l, looked_at, say_refused, decoded };
+    limn_gate_watch watch = { &l, looked_at, say_refused, decoded, say_broken };
 
     LIMN_TRY(limn_gate_pass(&t->data, &t->val, limn_publisher_screen(t->publisher), t->history,
                             t->settings.num_threads, &watch, &t->screened, error));
@@ -408,6 +415,20 @@ static void tell_step(limn_training *t, double lr, double ms, double wait_ms)
     if (t->watch.step) t->watch.step(t->watch.context, &step);
 }
 
+/* Says what turned out broken while the workers looked ahead.  Where they can't go on, what is done
+ * is saved: nothing of this step is. */
+static limn_status next_batch(limn_training *t, limn_batch *batch, limn_error *error)
+{
+    limn_status status = limn_loader_next(t->loader, batch, error);
+    const char *reason;
+
+    while ((reason = limn_loader_broken(t->loader)) && !status)
+        status = limn_train_say(t, error, "broken",
+                                "left out, with the next picture in its place: %s", reason);
+    if (status) limn_train_save(t, NULL);
+    return status;
+}
+
 /* One step: LIMN_OK also when the run had to go back. */
 static limn_status one_step(limn_training *t, limn_error *error)
 {
@@ -416,7 +437,7 @@ static limn_status one_step(limn_training *t, limn_error *error)
     const char *lost;
     limn_batch batch;
 
-    LIMN_TRY(limn_loader_next(t->loader, &batch, error));
+    LIMN_TRY(next_batch(t, &batch, error));
     got = limn_train_now();
     LIMN_TRY(limn_train_watch_input(t, &batch, error));
     LIMN_TRY(limn_trainer_step(&t->trainer, &batch, s->step, lr, error));

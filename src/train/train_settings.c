@@ -422,6 +422,7 @@ limn_loader_settings limn_train_loader_settings(const limn_train_settings *s, bo
     l.workers = s->num_threads;
     l.cache_bytes = (uint64_t)s->cache_mib << 20;
     l.seed = (uint64_t)s->seed;
+    l.replace = true;
     l.serial = validation || s->serial_batches;
     l.no_draw = validation;
     if (validation) {

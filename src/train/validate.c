@@ -119,10 +119,10 @@ static void show(limn_validator *v, bool wanted, limn_shown *shown)
 typedef struct pass {
     const limn_data *data;
     size_t most;
-    int rows;        /* of the sheet */
-    bool looks;      /* taken, and sets compared */
-    size_t sides[2]; /* pictures of A and of B, behind which a list begins again */
-    size_t done;
+    int rows;            /* of the sheet */
+    bool looks;          /* taken, and sets compared */
+    size_t sides[2];     /* pictures of A and of B, behind which a list begins again */
+    size_t done, scored; /* asked for; had, for not every one may be there any more */
 } pass;
 
 static limn_planes planes_of(const float *values, limn_shape shape)
@@ -266,6 +266,14 @@ static limn_status end_looks(limn_validator *v, limn_validation *out, limn_error
                              &out->unpaired, error);
 }
 
+static void note_broken(limn_validator *v, limn_loader *loader)
+{
+    const char *reason;
+
+    while ((reason = limn_loader_broken(loader)))
+        if (!v->broken++) snprintf(v->reason, sizeof v->reason, "%s", reason);
+}
+
 /* Up to `most` pictures of the list; every so many is shown. */
 static limn_status go_through(limn_validator *v, pass *p, limn_score *mean, size_t *pictures,
                               limn_error *error)
@@ -295,12 +303,15 @@ static limn_status go_through(limn_validator *v, pass *p, limn_score *mean, size
         bool wanted = p->done * rows / p->most != (p->done + 1) * rows / p->most;
 
         status = limn_loader_next(loader, &batch, error);
+        note_broken(v, loader);
         if (!status && !batch.count) break;
+        if (!status && batch.replaced) continue; /* by one that is scored anyway */
         for (int g = 0; g < generators && !status; g++)
-            status = one(v, p, &batch, g, wanted, pairs && !g ? &scores[p->done] : NULL, error);
+            status = one(v, p, &batch, g, wanted, pairs && !g ? &scores[p->scored] : NULL, error);
+        p->scored++;
     }
-    if (!status && pairs) *mean = limn_score_mean(scores, p->done);
-    *pictures = p->done;
+    if (!status && pairs) *mean = limn_score_mean(scores, p->scored);
+    *pictures = p->scored;
     limn_block_free(scores);
     limn_loader_close(&loader);
     return status;
@@ -376,6 +387,7 @@ limn_status limn_validate(limn_validation *out, limn_validator *v, const char *s
     size_t seen;
 
     *out = (limn_validation){ .train = no_score(), .unpaired = limn_unpaired_none() };
+    v->broken = 0;
     forget_shown(v);
     if (p.most < (size_t)rows) p.most = (size_t)rows;
     LIMN_TRY(go_through(v, &p, &out->val, &seen, error));

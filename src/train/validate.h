@@ -47,6 +47,8 @@ typedef struct limn_validator {
     int shown_count;
     limn_looker *lookers[LIMN_GENERATORS_MAX];
     limn_unpaired unpaired;
+    int broken;       /* files that could not be read the last time, */
+    char reason[300]; /* and why the first of them */
 } limn_validator;
 
 typedef struct limn_validation {
