@@ -247,6 +247,27 @@ typedef struct limn_score_report limn_score_report;
 limn_status limn_score_folder(limn_score_report **report, const char *model, const char *folder,
                               const limn_score_settings *settings, limn_translate_progress progress,
                               void *context, limn_error *error);
+/* A model of two sets without pairs: how far its outputs are from pictures of the other side, by
+ * the kernel distance (docs/health.md), with a 95 % interval; the distance that inputs themselves
+ * have; whether there are enough pictures for the number to mean anything; of models that go both
+ * ways what is left of a picture there and back again, and of such that are trained for it what is
+ * left of a picture that is of the other side already, as L1 (NaN: not). */
+typedef struct limn_set_score {
+    double distance, low, high, untranslated;
+    bool means_something;
+    size_t outputs, pictures; /* that were compared; 0: the model was trained with pairs */
+    double cycle, identity;
+    bool are_pairs;       /* both sides have the same names: limn_score_folder has more to say */
+    const char *features; /* the network that they were compared by */
+} limn_set_score;
+
+/* Translates the inputs of a folder with two sides and compares the sets; nothing is written.  For
+ * models that were trained with pairs, and files that are pairs in themselves (A|B), *out says that
+ * nothing was compared, and that is no error. */
+limn_status limn_score_sets(limn_set_score *out, const char *model, const char *folder,
+                            const limn_score_settings *settings, limn_translate_progress progress,
+                            void *context, limn_error *error);
+
 /* In the order of the folder; lent until the report is closed. */
 const limn_picture_score *limn_score_pictures_of(const limn_score_report *report, size_t *count);
 limn_picture_score limn_score_mean_of(const limn_score_report *report);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * limn score: how good a model is on a paired folder. */
+ * limn score: how good a model is, on pairs or (for models without) by comparing sets. */
 #include "cli.h"
 
+#include <math.h>
 #include <unistd.h>
 
 enum { SHOWN = 10 };
@@ -60,7 +61,7 @@ static void print_json(const limn_score_report *report)
     const limn_picture_score *pictures = limn_score_pictures_of(report, &count);
     limn_picture_score mean = limn_score_mean_of(report);
 
-    printf("{\"count\": %zu, \"refused\": %zu, \"mean\": {", count, limn_score_refused_of(report));
+    printf("\"count\": %zu, \"refused\": %zu, \"mean\": {", count, limn_score_refused_of(report));
     print_json_scores(&mean);
     printf("}, \"pictures\": [");
     for (size_t i = 0; i < count; i++) {
@@ -70,7 +71,7 @@ static void print_json(const limn_score_report *report)
         print_json_scores(&pictures[i]);
         printf(", \"scales\": %d}", pictures[i].scales);
     }
-    printf("]}\n");
+    putchar(']');
 }
 
 static void print_row(const limn_picture_score *s)
@@ -113,12 +114,64 @@ static void print_table(const limn_score_report *report)
                limn_score_refused_of(report));
 }
 
+static void print_json_sets(const limn_set_score *s)
+{
+    const struct {
+        const char *name;
+        double value;
+    } columns[] = { { "value", s->distance }, { "low", s->low },
+                    { "high", s->high },      { "untranslated", s->untranslated },
+                    { "cycle", s->cycle },    { "identity", s->identity } };
+
+    printf("\"distance\": {");
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+        printf("\"%s\": ", columns[i].name);
+        limn_cli_json_number(columns[i].value);
+        printf(", ");
+    }
+    printf("\"outputs\": %zu, \"pictures\": %zu, \"means_something\": %s, \"features\": ",
+           s->outputs, s->pictures, s->means_something ? "true" : "false");
+    limn_cli_json_text(s->features);
+    putchar('}');
+}
+
+static void print_sets(const limn_set_score *s)
+{
+    printf("distance %.4f (95 %%: %.4f to %.4f) of %zu outputs to %zu pictures of the other side; "
+           "inputs themselves have %.4f\n",
+           s->distance, s->low, s->high, s->outputs, s->pictures, s->untranslated);
+    if (!s->means_something)
+        puts("there are too few pictures for the distance to mean anything: it takes 20 on each "
+             "side, and an interval narrower than what inputs themselves have");
+    if (!isnan(s->cycle)) printf("cycle error %.4f (L1, there and back again)\n", s->cycle);
+    if (!isnan(s->identity))
+        printf("identity error %.4f (L1, of pictures that are of the other side already)\n",
+               s->identity);
+    printf("compared by %s; not comparable with published KID or FID\n", s->features);
+}
+
+/* Either may be NULL. */
+static void print_all(bool json, const limn_set_score *sets, const limn_score_report *report)
+{
+    if (json) {
+        putchar('{');
+        if (sets) print_json_sets(sets);
+        if (sets && report) printf(", ");
+        if (report) print_json(report);
+        puts("}");
+        return;
+    }
+    if (sets) print_sets(sets);
+    if (report) print_table(report);
+}
+
 limn_status limn_cli_score(int argc, char **argv, limn_error *error)
 {
     limn_score_settings s = limn_score_defaults();
     own o = { false };
     limn_cli_table tables[] = { { limn_score_rows(), &s }, { own_rows, &o }, { NULL, NULL } };
-    limn_score_report *report;
+    limn_score_report *report = NULL;
+    limn_set_score sets;
     limn_status status = limn_cli_read(tables, &argc, argv, error);
 
     if (status) return status;
@@ -127,13 +180,14 @@ limn_status limn_cli_score(int argc, char **argv, limn_error *error)
                               argc < 2   ? "say which model and which folder"
                               : argc < 3 ? "say which folder"
                                          : "one model and one folder at a time");
-    status = limn_score_folder(&report, argv[1], argv[2], &s,
-                               isatty(STDERR_FILENO) ? progress : NULL, NULL, error);
+    status = limn_score_sets(&sets, argv[1], argv[2], &s, isatty(STDERR_FILENO) ? progress : NULL,
+                             NULL, error);
     if (status) return status;
-    if (o.json)
-        print_json(report);
-    else
-        print_table(report);
+    if (!sets.outputs || sets.are_pairs)
+        status = limn_score_folder(&report, argv[1], argv[2], &s,
+                                   isatty(STDERR_FILENO) ? progress : NULL, NULL, error);
+    if (status) return status;
+    print_all(o.json, sets.outputs ? &sets : NULL, report);
     limn_score_close(&report);
     return status;
 }

@@ -5,10 +5,10 @@
  * The best model is the one with the smallest validation L1.  That is a choice: L1 likes averages,
  * but it is steady, it is what pairs are trained on, and every other score stands beside it in the
  * page.  Without pairs it is the one with the smallest distance between what is made and pictures
- * of the other side (unpaired.h).  Where the intervals of two epochs overlap the smaller number may
- * be chance; then an epoch does not replace one whose cycle and identity errors are smaller by a
- * tenth, if the recipe has any, and the page says how many epochs are as good as the one that is
- * kept.
+ * of the other side (score/unpaired.h).  Where the intervals of two epochs overlap the smaller
+ * number may be chance; then an epoch does not replace one whose cycle and identity errors are
+ * smaller by a tenth, if the recipe has any, and the page says how many epochs are as good as the
+ * one that is kept.
  *
  * Over-fitting is called when the validation has not improved for PATIENCE epochs, is worse than
  * its best by WORSE, and training pictures are made better than validation pictures by GAP: each by

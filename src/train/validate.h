@@ -4,9 +4,9 @@
  *
  * The validation pictures (the val folder, or the tenth of train that is held out) go through an
  * inference plan that behaves as translating will: no dropout, statistics as the model's card says.
- * Without pairs, sets of pictures are compared instead (unpaired.h); where fewer are held out than
- * that takes, with pictures that it learns from.  Each time a look is taken at what each generator
- * makes (score/look.h), for the alarms of train/health.h.
+ * Without pairs, sets of pictures are compared instead (score/unpaired.h); where fewer are held out
+ * than that takes, with pictures that it learns from.  Each time a look is taken at what each
+ * generator makes (score/look.h), for the alarms of train/health.h.
  *
  * A few training pictures go the same way, so that the two numbers can be compared: a gap that
  * opens is over-fitting. */
@@ -15,8 +15,8 @@
 
 #include "publish/publish.h"
 #include "score/score.h"
+#include "score/unpaired.h"
 #include "train/trainer.h"
-#include "train/unpaired.h"
 
 enum { LIMN_SHEET_ROWS_MAX = 16 };
 

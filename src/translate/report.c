@@ -12,7 +12,6 @@
 #include "base/file.h"
 #include "base/threads.h"
 #include "data/lab.h"
-#include "data/loader.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -308,11 +307,31 @@ static limn_status worst_sheet(scoring *s, limn_error *error)
 
 /* ---- Opening -------------------------------------------------------------------------------- */
 
+limn_loader_settings limn_score_loading(const limn_translator *t, const limn_score_settings *s)
+{
+    const limn_model_card *card = limn_model_about(t->model);
+    const char *direction = s->direction ? s->direction : card->direction;
+    bool turned = card->direction && !strcmp(card->direction, "BtoA");
+    limn_loader_settings loading = LIMN_LOADER_DEFAULTS;
+
+    loading.preparation = (limn_preparation){ .preprocess = s->preprocess,
+                                              .load_size = s->load_size,
+                                              .crop_size = s->crop_size };
+    /* Of CycleGAN's generators, G_B goes the other way than the training. */
+    loading.b_to_a = !strcmp(t->network->name, "G_B")   ? !turned
+                     : !strcmp(t->network->name, "G_A") ? turned
+                                                        : direction && !strcmp(direction, "BtoA");
+    loading.a_channels = t->description.input_nc;
+    loading.b_channels = t->description.output_nc;
+    loading.workers = s->workers;
+    loading.cache_bytes = 0;
+    loading.serial = loading.no_draw = true;
+    loading.epochs = 1;
+    return loading;
+}
+
 static limn_status open_data(scoring *s, const char *folder, limn_error *error)
 {
-    const limn_model_card *card = limn_model_about(s->t->model);
-    const char *direction = s->settings->direction ? s->settings->direction : card->direction;
-    bool turned = card->direction && !strcmp(card->direction, "BtoA");
     limn_data_query query = { .root = folder,
                               .phase = (limn_phase)s->settings->phase,
                               .max_size = s->settings->max_size };
@@ -325,23 +344,9 @@ static limn_status open_data(scoring *s, const char *folder, limn_error *error)
         return limn_fail(error, LIMN_FORMAT, "%s: has no pictures for --phase %s%s%s", folder,
                          limn_phase_name(query.phase), s->data.note ? ": " : "",
                          s->data.note ? s->data.note : "");
-    s->loading = (limn_loader_settings)LIMN_LOADER_DEFAULTS;
-    s->loading.preparation = (limn_preparation){ .preprocess = s->settings->preprocess,
-                                                 .load_size = s->settings->load_size,
-                                                 .crop_size = s->settings->crop_size };
+    s->loading = limn_score_loading(s->t, s->settings);
     s->loading.colorize = s->colour;
     s->loading.derivation = derivation;
-    /* Of CycleGAN's generators, G_B goes the other way than the training. */
-    s->loading.b_to_a = !strcmp(s->t->network->name, "G_B") ? !turned
-                        : !strcmp(s->t->network->name, "G_A")
-                            ? turned
-                            : direction && !strcmp(direction, "BtoA");
-    s->loading.a_channels = s->t->description.input_nc;
-    s->loading.b_channels = s->t->description.output_nc;
-    s->loading.workers = s->settings->workers;
-    s->loading.cache_bytes = 0;
-    s->loading.serial = s->loading.no_draw = true;
-    s->loading.epochs = 1;
     return LIMN_OK;
 }
 

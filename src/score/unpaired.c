@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Validation without pairs: see unpaired.h. */
-#include "train/unpaired.h"
+ * Scores without pairs: see unpaired.h. */
+#include "score/unpaired.h"
 
 #include <math.h>
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Validation without pairs: how far is what the generators make from pictures of the other side?
+ * Without pairs: how far is what generators make from pictures of the other side?
  *
  * The kernel distance of score/distribution.h on the features of screen/features.h; beside it, of
  * recipes that train them, the cycle error (what is left of A after A to B to A) and the identity
  * error (of B that goes through the generator to B), both as L1.  Features of the real pictures do
- * not change and are computed once a session. */
-#ifndef LIMN_TRAIN_UNPAIRED_H
-#define LIMN_TRAIN_UNPAIRED_H
+ * not change and are computed once. */
+#ifndef LIMN_SCORE_UNPAIRED_H
+#define LIMN_SCORE_UNPAIRED_H
 
 #include "score/distribution.h"
 #include "score/look.h"
