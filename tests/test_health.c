@@ -88,7 +88,7 @@ static const double facades[][3] = { /* pix2pix, vanilla, 256 x 256 */
                                      { 0.332, 0.293, 2.658 }, { 0.291, 0.271, 2.751 },
                                      { 0.318, 0.313, 2.626 }, { 0.284, 0.247, 2.718 },
                                      { 0.343, 0.280, 2.708 }, { 0.312, 0.282, 2.596 },
-                                     { 0.324, 0.240, 2.855 }
+                                     { 0.324, 0.240, 2.855 }, { 0.313, 0.283, 2.696 }
 };
 static const double shapes[][3] = { /* pix2pix, lsgan, drawn shapes 128 x 128 */
                                     { 0.424, 0.351, 0.524 }, { 0.202, 0.144, 0.657 },
@@ -99,6 +99,18 @@ static const double shapes[][3] = { /* pix2pix, lsgan, drawn shapes 128 x 128 */
                                     { 0.234, 0.236, 0.287 }, { 0.230, 0.232, 0.302 },
                                     { 0.221, 0.219, 0.312 }
 };
+static const double toy[][3] = { /* cut, lsgan, blue discs to orange triangles 64 x 64 */
+                                 { 0.218, 0.164, 0.560 }, { 0.199, 0.209, 0.406 },
+                                 { 0.179, 0.184, 0.451 }, { 0.249, 0.227, 0.399 },
+                                 { 0.212, 0.210, 0.338 }, { 0.179, 0.180, 0.416 },
+                                 { 0.210, 0.203, 0.385 }, { 0.203, 0.200, 0.402 },
+                                 { 0.170, 0.171, 0.482 }, { 0.164, 0.164, 0.504 },
+                                 { 0.135, 0.130, 0.613 }, { 0.146, 0.151, 0.572 },
+                                 { 0.142, 0.141, 0.570 }, { 0.141, 0.137, 0.599 },
+                                 { 0.122, 0.122, 0.644 }, { 0.105, 0.099, 0.685 },
+                                 { 0.061, 0.060, 0.795 }, { 0.054, 0.059, 0.787 },
+                                 { 0.035, 0.040, 0.808 }
+};
 
 static void healthy_critics_are_silent(void **state)
 {
@@ -108,7 +120,10 @@ static void healthy_critics_are_silent(void **state)
 
     (void)state;
     watch(&h, &s, "pix2pix", LIMN_GAN_VANILLA, &e);
-    feed(&h, 0, facades, 13);
+    feed(&h, 0, facades, sizeof facades / sizeof *facades);
+    assert_int_equal(e.count, 0);
+    watch(&h, &s, "cut", LIMN_GAN_LSGAN, &e);
+    feed(&h, 0, toy, sizeof toy / sizeof *toy);
     assert_int_equal(e.count, 0);
     watch(&h, &s, "pix2pix", LIMN_GAN_LSGAN, &e);
     feed(&h, 0, shapes, 13);
@@ -218,6 +233,16 @@ static void looks(limn_health *h, uint64_t from, uint64_t to, int generator, lim
         assert_false(limn_health_look(h, 400 * epoch, epoch, generator, &look, NULL));
 }
 
+/* The same run of cut, epochs of 120 steps: spread, luma, grid of outputs. */
+static const double toy_looks[][3] = { { 0.425, 0.777, 0.985 }, { 0.470, 0.926, 0.953 },
+                                       { 0.495, 0.929, 0.659 }, { 0.475, 0.956, 0.639 },
+                                       { 0.438, 0.892, 0.523 }, { 0.528, 0.890, 0.507 },
+                                       { 0.487, 0.863, 0.605 }, { 0.485, 0.842, 0.879 },
+                                       { 0.449, 0.806, 0.916 }, { 0.507, 0.828, 0.640 },
+                                       { 0.484, 0.820, 0.841 }, { 0.539, 0.817, 0.780 },
+                                       { 0.483, 0.823, 0.704 }, { 0.481, 0.798, 0.673 },
+                                       { 0.446, 0.533, 0.772 }, { 0.489, 0.539, 0.736 } };
+
 static void healthy_looks_are_silent(void **state)
 {
     limn_train_settings s;
@@ -226,7 +251,25 @@ static void healthy_looks_are_silent(void **state)
     ear e;
 
     (void)state;
+    watch(&h, &s, "cut", LIMN_GAN_LSGAN, &e);
+    for (uint64_t epoch = 1; epoch <= sizeof toy_looks / sizeof *toy_looks; epoch++) {
+        const double *seen = toy_looks[epoch - 1];
+
+        look = (limn_look){ .pictures = 40,
+                            .spread_input = 0.558,
+                            .spread_output = seen[0],
+                            .spread_target = 0.469,
+                            .luma_output = seen[1],
+                            .luma_target = NAN,
+                            .skew_input = -2.275,
+                            .skew_target = -2.733,
+                            .grid_output = seen[2],
+                            .grid_target = 0.657 };
+        assert_false(limn_health_look(&h, 120 * epoch, epoch, 0, &look, NULL));
+    }
+    assert_int_equal(e.count, 0);
     watch(&h, &s, "cycle_gan", LIMN_GAN_LSGAN, &e);
+    look = well;
     look.spread_output = 0.001; /* young: all alike, turned, with a grid */
     look.luma_output = -0.8;
     look.grid_output = 30;

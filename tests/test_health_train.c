@@ -7,6 +7,7 @@
 #include "train/train_inside.h"
 #include "train_data.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <setjmp.h>
 #include <sqlite3.h>
@@ -14,6 +15,8 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+
+static const char *program;
 
 static void set(limn_training *t, const char *name, const char *value)
 {
@@ -292,6 +295,103 @@ static void open_sides(const scratch *s, const char *phase, int of_a, int of_b)
     }
 }
 
+/* What `limn score` says of the model is what the training has recorded of its last epoch. */
+static void scored_as_trained(const scratch *s)
+{
+    limn_score_settings settings = limn_score_defaults();
+    heard h = { .alarms = 0 };
+    limn_error error = { 0 };
+    limn_set_score sets;
+    char model[400], data[400], command[1400], *line;
+    limn_training *t = tiny(s, "cut", "one_way", "1");
+    double trained;
+    json_t *all, *distance;
+    FILE *out;
+
+    set(t, "nce-layers", "0,4");
+    set(t, "num-patches", "16");
+    run(&h, t);
+    trained = ask(s, "one_way", "SELECT value FROM scores WHERE name = 'distance'");
+    snprintf(model, sizeof model, "%s/one_way/latest.safetensors", s->folder);
+    snprintf(data, sizeof data, "%s/data", s->folder);
+    settings.phase = 1;
+    settings.preprocess = 0;
+    settings.load_size = 36;
+    settings.crop_size = 32;
+    settings.compute = LIMN_COMPUTE_FP32;
+    if (limn_score_sets(&sets, model, data, &settings, NULL, NULL, &error))
+        fail_msg("%s", error.text);
+    assert_int_equal(sets.outputs, 24);
+    assert_int_equal(sets.pictures, 21);
+    assert_true(fabs(sets.distance - trained) < 1e-5);
+    assert_true(fabs(sets.identity -
+                     ask(s, "one_way", "SELECT value FROM scores WHERE name = 'identity'")) < 1e-5);
+    assert_true(isnan(sets.cycle) && !sets.are_pairs && sets.means_something);
+    snprintf(command, sizeof command,
+             "%s score --json --phase val --preprocess resize_and_crop --load-size 36 --crop-size "
+             "32 --compute fp32 %s %s",
+             program, model, data);
+    assert_non_null(out = popen(command, "r"));
+    assert_non_null(line = malloc(4096));
+    assert_non_null(fgets(line, 4096, out));
+    assert_int_equal(pclose(out), 0);
+    assert_non_null(all = json_loads(line, 0, NULL));
+    distance = json_object_get(all, "distance");
+    assert_true(fabs(json_number_value(json_object_get(distance, "value")) - trained) < 1e-5);
+    assert_true(json_is_null(json_object_get(distance, "cycle")));
+    json_decref(all);
+    free(line);
+}
+
+/* The rule, on numbers that are made up: kept is epoch 1 with 0.20 (0.16 to 0.24). */
+static void which_is_worth_keeping(void **state)
+{
+    static const struct {
+        double value, half, cycle;
+        bool means_something, kept;
+    } cases[] = {
+        { 0.10, 0.04, 0.90, true, true },  /* clearly less far, whatever the cycle error */
+        { 0.18, 0.04, 0.21, true, true },  /* less, perhaps by chance, and as good at the rest */
+        { 0.18, 0.04, 0.30, true, false }, /* and worse at the rest */
+        { 0.18, 0.40, 0.30, false, true }, /* all is chance: the smaller one */
+    };
+    static const char *const names[] = { "distance", "distance_low", "distance_high", "cycle" };
+    static const double first[] = { 0.20, 0.16, 0.24, 0.20 }, second[] = { 0.30, 0.235, 0.35, 1 };
+    scratch s;
+    limn_error error = { 0 };
+    static limn_training t;
+    char text[600];
+
+    (void)state;
+    scratch_open(&s);
+    assert_false(limn_history_open(&t.history, scratch_path(&s, "history.sqlite"), &error));
+    for (int i = 0; i < 4; i++) {
+        assert_false(limn_history_score(t.history, 1, "val", names[i], first[i], &error));
+        assert_false(limn_history_score(t.history, 2, "val", names[i], second[i], &error));
+    }
+    t.state.best_epoch = 1;
+    t.state.best_score = 0.2;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        limn_unpaired_scores scores = limn_unpaired_none();
+        bool best = true;
+
+        scores.distance = (limn_distance){ cases[i].value, cases[i].value - cases[i].half,
+                                           cases[i].value + cases[i].half, 40, 40 };
+        scores.cycle = cases[i].cycle;
+        scores.means_something = cases[i].means_something;
+        assert_false(limn_train_worth_it(&t, &scores, &best, &error));
+        if (best != cases[i].kept) fail_msg("case %zu", i);
+    }
+    assert_false(limn_train_tell_kept(&t, text, sizeof text, &error));
+    assert_non_null(strstr(text, "epoch 1 with a distance of 0.2000 (0.1600 to 0.2400)"));
+    assert_non_null(strstr(text, "may be chance")); /* epoch 2 begins at 0.235 */
+    assert_false(limn_history_score(t.history, 2, "val", "distance_low", 0.25, &error));
+    assert_false(limn_train_tell_kept(&t, text, sizeof text, &error));
+    assert_null(strstr(text, "may be chance"));
+    limn_history_close(&t.history);
+    scratch_close(&s);
+}
+
 static void what_is_kept_without_pairs(void **state)
 {
     scratch s;
@@ -329,6 +429,8 @@ static void what_is_kept_without_pairs(void **state)
     run(&h, t);
     assert_int_equal((int)ask(&s, "cycle", "SELECT count(*) FROM scores WHERE part = 'val'"), 18);
     assert_int_equal(h.alarms, 0);
+    expect_in_page(&s, "cycle", "not comparable with published KID", true);
+    scored_as_trained(&s);
     scratch_close(&s);
 
     /* Too few: it is said, in the log and in the page; with cut there is no cycle. */
@@ -347,14 +449,20 @@ static void what_is_kept_without_pairs(void **state)
     scratch_close(&s);
 }
 
-int main(void)
+int main(int count, char **arguments)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(of_one_colour),
+        cmocka_unit_test(which_is_worth_keeping),
         cmocka_unit_test(what_is_kept_without_pairs),
         cmocka_unit_test(turned),
         cmocka_unit_test(well_and_collapsed),
     };
 
+    if (count < 3) {
+        fprintf(stderr, "usage: test_health_train ROOT PROGRAM\n");
+        return 2;
+    }
+    program = arguments[2];
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
