@@ -369,6 +369,7 @@ static void which_is_worth_keeping(void **state)
         assert_false(limn_history_score(t.history, 1, "val", names[i], first[i], &error));
         assert_false(limn_history_score(t.history, 2, "val", names[i], second[i], &error));
     }
+    assert_false(limn_history_fact(t.history, "distance.untranslated", "0.5000", &error));
     t.state.best_epoch = 1;
     t.state.best_score = 0.2;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -383,7 +384,8 @@ static void which_is_worth_keeping(void **state)
         if (best != cases[i].kept) fail_msg("case %zu", i);
     }
     assert_false(limn_train_tell_kept(&t, text, sizeof text, &error));
-    assert_non_null(strstr(text, "epoch 1 with a distance of 0.2000 (0.1600 to 0.2400)"));
+    assert_non_null(strstr(
+        text, "epoch 1 with a distance of 0.2000 (0.1600 to 0.2400; doing nothing has 0.5000)"));
     assert_non_null(strstr(text, "may be chance")); /* epoch 2 begins at 0.235 */
     assert_false(limn_history_score(t.history, 2, "val", "distance_low", 0.25, &error));
     assert_false(limn_train_tell_kept(&t, text, sizeof text, &error));

@@ -67,7 +67,7 @@ static limn_status introduce(limn_training *t, const limn_unpaired_scores *s, li
     const char *of = s->of_training ? "it learns from (fewer are held out)" : "held out";
     char number[32];
 
-    snprintf(number, sizeof number, "%.6f", s->untranslated);
+    snprintf(number, sizeof number, "%.4f", s->untranslated);
     LIMN_TRY(limn_history_fact(t->history, "distance.untranslated", number, error));
     snprintf(number, sizeof number, "%zu and %zu", d->x_count, d->y_count);
     LIMN_TRY(limn_history_fact(t->history, "distance.pictures", number, error));
@@ -116,10 +116,19 @@ static limn_status take_count(void *context, const char *const *c, int count, li
     return LIMN_OK;
 }
 
+static limn_status take_text(void *context, const char *const *c, int count, limn_error *error)
+{
+    (void)count;
+    (void)error;
+    snprintf(context, 32, "%s", c[0] ? c[0] : "");
+    return LIMN_OK;
+}
+
 limn_status limn_train_tell_kept(limn_training *t, char *text, size_t size, limn_error *error)
 {
     unsigned long long best = (unsigned long long)t->state.best_epoch;
     char query[600];
+    char nothing[32] = "";
     scores kept;
     long others = 0, few = 0;
 
@@ -137,10 +146,13 @@ limn_status limn_train_tell_kept(limn_training *t, char *text, size_t size, limn
                                 "SELECT count(*) FROM scores WHERE part = 'val' AND "
                                 "name = 'distance_means_something' AND value = 0",
                                 take_count, &few, error));
+    LIMN_TRY(limn_history_query(t->history,
+                                "SELECT value FROM run WHERE key = 'distance.untranslated'",
+                                take_text, nothing, error));
     snprintf(text, size,
-             "; kept is epoch %llu with a distance of %.4f (%.4f to %.4f)%s. Distances are not "
-             "comparable with published KID: the features are those of %s",
-             best, t->state.best_score, kept.low, kept.high,
+             "; kept is epoch %llu with a distance of %.4f (%.4f to %.4f; doing nothing has %s)%s. "
+             "Distances are of features of %s and not comparable with published KID",
+             best, t->state.best_score, kept.low, kept.high, nothing,
              few      ? ", of too few pictures to mean much"
              : others ? ", and the intervals of other epochs reach into its own, so that it is "
                         "better than those may be chance"
