@@ -77,7 +77,7 @@ static limn_status start(engine *e, limn_compute compute, const void *bytes, siz
     e->compute = compute;
     LIMN_TRY(limn_weights_open(&e->weights, error));
     LIMN_TRY(describe(&e->one, 1, error));
-    LIMN_TRY(limn_weights_add(e->weights, e->one.graph, error));
+    LIMN_TRY(limn_weights_declare(e->weights, e->one.graph, error));
     LIMN_TRY(limn_screen_weights_load(e->weights, bytes, count, error));
     return plan(e, &e->one, error);
 }
