@@ -352,6 +352,9 @@ const char *limn_verdict_text(limn_verdict verdict);
 typedef struct limn_bench_settings {
     const char *what; /* "pix2pix", "cycle_gan", "cut" (steps) or "infer" */
     const char *net;  /* generator; NULL: the recipe's own */
+    const char *model; /* infer: with this file's network and weights; NULL: drawn ones */
+    int norm;          /* row norm: usual for the network, batch, instance, none */
+    bool int8;         /* infer: all layers but first and last in int8, with made-up ranges */
     int size, width;  /* of the pictures in pixels; width 0: the same as size */
     int batch, ngf, ndf, threads, rounds;
     int compute; /* row compute: plain, fp32, bf16, auto */
@@ -406,6 +409,35 @@ const limn_setting *limn_import_rows(void);
  * absent. */
 limn_status limn_import(const char *from, const char *to, const limn_import_settings *settings,
                         limn_error *error);
+
+/* Rows of `limn quantize`. */
+typedef struct limn_quantize_settings {
+    const char *network;   /* by its name in the file; NULL: the one that translates */
+    const char *direction; /* AtoB, BtoA: which side of a data folder; NULL: the model's own */
+    int pictures;          /* so many of the folder; a fourth of them is held out */
+    double psnr; /* decibels between the pictures of the float model and those of the int8 one */
+    int threads;
+} limn_quantize_settings;
+const limn_setting *limn_quantize_rows(void);
+limn_quantize_settings limn_quantize_defaults(void);
+
+typedef struct limn_quantize_result {
+    int layers, int8_layers; /* convolutions of the network; those that are int8 */
+    int pictures, held_out;
+    double psnr;           /* on the calibration's pictures, all together */
+    double held_out_psnr;  /* on those held out */
+    double held_out_worst; /* on the worst of those */
+    double megabytes_before, megabytes_after;
+} limn_quantize_result;
+
+/* Makes an int8 model: weights of one byte, features rounded to bytes by ranges that the folder's
+ * pictures show (a data folder, or plain pictures of what goes in).  It is used like any other;
+ * processors without VNNI compute the same numbers as float32.  First and last layer stay float,
+ * and so do those that cost most until psnr is reached on the calibration's pictures.  table (may
+ * be NULL) receives a line a layer.  `to` is whole or absent. */
+limn_status limn_quantize(const char *model, const char *folder, const char *to,
+                          const limn_quantize_settings *settings, limn_quantize_result *result,
+                          FILE *table, limn_error *error);
 
 /* Writes the network that translates (or the named one; NULL) as ONNX, opset 17: input "input",
  * output "output", NCHW in [-1, 1], any batch, height and width (multiples of what the network

@@ -6,7 +6,7 @@
 #include "base/random.h"
 #include "base/settings.h"
 #include "base/threads.h"
-#include "net/plan.h"
+#include "model/layers.h"
 #include "op/peak.h"
 #include "recipe/recipe.h"
 #include "zoo/mobilenet.h"
@@ -23,6 +23,12 @@ static const limn_setting rows[] = {
     { "net", LIMN_SETTING_TEXT, AT(net), 0, 0,
       "unet_256|unet_128|resnet_9blocks|resnet_6blocks|basic|n_layers|pixel|mobilenet_v2",
       "netG which_model_netG", "network; none: the recipe's own, unet_256 for infer" },
+    { "model-file", LIMN_SETTING_TEXT, AT(model), 0, 0, NULL, NULL,
+      "infer: the network and the weights of this model; none: drawn ones" },
+    { "norm", LIMN_SETTING_CHOICE, AT(norm), 0, 0, "usual|batch|instance|none", NULL,
+      "of an inference's network; batch norm with running statistics, which is folded" },
+    { "int8", LIMN_SETTING_FLAG, AT(int8), 0, 0, NULL, NULL,
+      "infer: all layers but the first and the last in int8" },
     { "size", LIMN_SETTING_INT, AT(size), 1, 16384, NULL, "crop-size", "height of the pictures" },
     { "width", LIMN_SETTING_INT, AT(width), 0, 16384, NULL, NULL,
       "width of the pictures; 0: as the height" },
@@ -63,6 +69,10 @@ limn_bench_settings limn_bench_defaults(void)
 typedef struct bench {
     limn_arena arena;
     limn_choices *choices;
+    limn_model *model; /* NULL: drawn weights */
+    limn_layer *layers;
+    int layer_count;
+    limn_graph *described; /* what graph was rewritten from; NULL */
     limn_graph *graph;
     limn_weights *weights;
     limn_plan *plan;
@@ -81,8 +91,61 @@ static limn_value apply_net(limn_graph *graph, const limn_bench_settings *s, lim
         return limn_mobilenet(graph, "M",
                               &(limn_mobilenet_settings){ .width = 1, .dense = { 1000 } }, x, NULL);
     net.filters = limn_network_is_critic(net.net) ? s->ndf : s->ngf;
-    net.norm = strncmp(net.net, "unet", 4) ? LIMN_NORM_INSTANCE : LIMN_NORM_BATCH;
+    net.norm = s->norm                       ? (limn_norm)(s->norm - 1)
+               : strncmp(net.net, "unet", 4) ? LIMN_NORM_INSTANCE
+                                             : LIMN_NORM_BATCH;
     return limn_apply(graph, "G", &net, x, NULL);
+}
+
+/* Of the model's network, or of the one that is named. */
+static limn_status describe_inference(bench *b, const limn_bench_settings *s, limn_error *error)
+{
+    const limn_model_network *of;
+    limn_shape shape = { s->batch, 3, s->size, s->width ? s->width : s->size };
+    limn_value y;
+
+    if (s->model) {
+        LIMN_TRY(limn_model_open(&b->model, s->model, error));
+        if (!(of = limn_model_network_of(limn_model_about(b->model), NULL)))
+            return limn_fail(error, LIMN_SETTING, "%s: has no network that translates", s->model);
+        shape.c = of->network.input_nc;
+        y = limn_apply(b->graph, of->name, &of->network, limn_input(b->graph, "input", shape),
+                       NULL);
+    } else {
+        y = apply_net(b->graph, s, limn_input(b->graph, "input", shape));
+    }
+    limn_report(b->graph, "output", y);
+    return limn_graph_status(b->graph, error);
+}
+
+/* As translating does: norms folded, int8 layers as the model has them or as asked for. */
+static limn_status rewrite(bench *b, const limn_bench_settings *s, limn_error *error)
+{
+    limn_graph *other;
+
+    LIMN_TRY(limn_layers_find(&b->layers, &b->layer_count, b->graph, &b->arena, error));
+    if (b->model)
+        LIMN_TRY(limn_model_mark_layers(b->layers, b->layer_count, b->model,
+                                        limn_model_about(b->model)->generator, error));
+    for (int i = 1; i < b->layer_count - 1 && s->int8 && !b->model; i++) {
+        b->layers[i].int8 = b->layers[i].able;
+        b->layers[i].step = 1.0f / 32;
+        b->layers[i].zero = 64;
+    }
+    LIMN_TRY(limn_graph_rewrite(&other, b->graph, b->layers, b->layer_count, false, error));
+    b->described = b->graph; /* names of layers are its */
+    b->graph = other;
+    return LIMN_OK;
+}
+
+static limn_status fill_weights(bench *b, limn_error *error)
+{
+    LIMN_TRY(limn_weights_open(&b->weights, error));
+    LIMN_TRY(limn_weights_declare(b->weights, b->graph, error));
+    if (b->model)
+        return limn_model_load_layers(b->model, limn_model_about(b->model)->generator, b->weights,
+                                      b->layers, b->layer_count, error);
+    return limn_weights_initial(b->weights, NULL, 1, 0.02f, error);
 }
 
 static limn_status describe(bench *b, const limn_bench_settings *s, limn_error *error)
@@ -99,10 +162,8 @@ static limn_status describe(bench *b, const limn_bench_settings *s, limn_error *
                          s->what, limn_recipe_names(names, sizeof names, ", "));
     LIMN_TRY(limn_graph_open(&b->graph, !infer, error));
     if (infer) {
-        limn_value x = limn_input(
-            b->graph, "input", (limn_shape){ s->batch, 3, s->size, s->width ? s->width : s->size });
-
-        limn_report(b->graph, "output", apply_net(b->graph, s, x));
+        LIMN_TRY(describe_inference(b, s, error));
+        if (s->compute != LIMN_COMPUTE_PLAIN || s->int8 || b->model) LIMN_TRY(rewrite(b, s, error));
     } else {
         r = limn_recipe_defaults(recipe);
         if (s->net) r.generator.net = s->net;
@@ -164,9 +225,7 @@ static limn_status open_bench(bench *b, const limn_bench_settings *s, limn_error
         limn_choices_recall(b->choices);
     settings.choices = b->choices;
     LIMN_TRY(describe(b, s, error));
-    LIMN_TRY(limn_weights_open(&b->weights, error));
-    LIMN_TRY(limn_weights_add(b->weights, b->graph, error));
-    LIMN_TRY(limn_weights_initial(b->weights, NULL, 1, 0.02f, error));
+    LIMN_TRY(fill_weights(b, error));
     begin = now();
     LIMN_TRY(limn_plan_open(&b->plan, b->graph, b->weights, &settings, error));
     b->plan_seconds = now() - begin;
@@ -179,6 +238,8 @@ static void close_bench(bench *b)
     limn_plan_close(&b->plan);
     limn_weights_close(&b->weights);
     limn_graph_close(&b->graph);
+    limn_graph_close(&b->described);
+    limn_model_close(&b->model);
     limn_block_free(b->noise);
     limn_block_free(b->seconds);
     limn_block_free(b->profile);

@@ -28,6 +28,7 @@ static const limn_setting export_rows[] = {
       .help = "run the file with onnxruntime and compare with limn on random numbers" },
     { 0 },
 };
+static const limn_setting quantize_rows[] = { OUTPUT("the int8 model to write"), { 0 } };
 static const limn_setting info_rows[] = {
     { .name = "json",
       .kind = LIMN_SETTING_FLAG,
@@ -50,6 +51,16 @@ limn_status limn_cli_export_settings(limn_cli_see see, void *context, limn_error
 {
     (void)error;
     see(context, export_rows, &(own){ 0 });
+    return LIMN_OK;
+}
+
+limn_status limn_cli_quantize_settings(limn_cli_see see, void *context, limn_error *error)
+{
+    limn_quantize_settings defaults = limn_quantize_defaults();
+
+    (void)error;
+    see(context, quantize_rows, &(own){ 0 });
+    see(context, limn_quantize_rows(), &defaults);
     return LIMN_OK;
 }
 
@@ -110,4 +121,31 @@ limn_status limn_cli_info(int argc, char **argv, limn_error *error)
         status = limn_info(argv[i], o.json, stdout, error);
     }
     return status;
+}
+
+limn_status limn_cli_quantize(int argc, char **argv, limn_error *error)
+{
+    limn_quantize_settings settings = limn_quantize_defaults();
+    limn_quantize_result r;
+    own o = { 0 };
+    limn_cli_table tables[] = { { limn_quantize_rows(), &settings },
+                                { quantize_rows, &o },
+                                { NULL, NULL } };
+    limn_status status = limn_cli_read(tables, &argc, argv, error);
+
+    if (status) return status;
+    if (argc != 3 || !o.output)
+        return limn_cli_usage(error, argv[0],
+                              argc < 2   ? "say which model"
+                              : argc < 3 ? "say which pictures to calibrate on"
+                              : o.output ? "one model and one folder"
+                                         : "say where to with -o");
+    status = limn_quantize(argv[1], argv[2], o.output, &settings, &r, stdout, error);
+    if (status) return status;
+    printf("%d of %d convolutions are int8; %.1f MB became %.1f\n", r.int8_layers, r.layers,
+           r.megabytes_before, r.megabytes_after);
+    printf("int8 against float: %.2f dB on %d calibration pictures, %.2f dB on %d held out "
+           "(worst %.2f)\n",
+           r.psnr, r.pictures, r.held_out_psnr, r.held_out, r.held_out_worst);
+    return LIMN_OK;
 }

@@ -419,6 +419,14 @@ static limn_status walk_graph(walk *w, const limn_model *model, const limn_model
     return limn_onnx_write(&w->onnx, to, limn_model_notice, texts, text_count, error);
 }
 
+static const char *made_from(const limn_model *model)
+{
+    const limn_model_card *card = limn_model_about(model);
+    const char *digest = limn_model_text(card->record, card->record_count, "int8.from");
+
+    return digest ? digest : "an unknown number";
+}
+
 static limn_status export(const limn_model *model, const char *to, const char *name,
                           limn_arena *arena, limn_error *error)
 {
@@ -431,6 +439,12 @@ static limn_status export(const limn_model *model, const char *to, const char *n
         return limn_fail(error, LIMN_SETTING, "%s: there is no network %s in it%s",
                          limn_model_path(model), name ? name : "that translates",
                          name ? "" : "; name one with --network");
+    if (network->int8)
+        return limn_fail(error, LIMN_SETTING,
+                         "%s: is an int8 model, which is for limn; export the model that it was "
+                         "made from (its weights' SHA-256 begins with %.16s) and quantize that "
+                         "file with the runtime's own tools",
+                         limn_model_path(model), made_from(model));
     if (limn_model_graph(&graph, network->name, &network->network, error))
         return limn_while(error, "%s", limn_model_path(model));
     w.graph = graph;

@@ -161,6 +161,7 @@ static void network(printer *p, const limn_model *model, const limn_model_networ
     if (generator) {
         text(p, "norm in use", behaviour(&n->network));
         text(p, "dropout in use", n->dropout_in_use ? "on" : "off");
+        if (n->int8) text(p, "precision", "int8, but for what the record lists (int8.kept)");
         text(p, "input", n->input);
         text(p, "output", n->output);
         number(p, "sizes: multiples of", limn_network_multiple(n->network.net));

@@ -359,8 +359,39 @@ static limn_status check_shape(const limn_model *model, const limn_saved_tensor 
                      model->path, t->name, found, info->name, wanted);
 }
 
-static limn_status fill(const limn_saved_tensor *t, limn_weights *weights, int index, bool lend,
-                        limn_error *error)
+/* What loading does with a tensor that fits. */
+typedef enum way { COPY, LEND, ONLY_CHECK } way;
+
+/* Floats of int8 weights: NAME.weight times NAME.weight_scale, which is one number an output. */
+static limn_status widen(const limn_model *model, const limn_saved_tensor *t,
+                         const limn_parameter_info *info, float *values, limn_error *error)
+{
+    size_t taps = (size_t)info->shape.h * (size_t)info->shape.w;
+    size_t inputs = (size_t)info->shape.c,
+           outputs = (size_t)(info->transposed ? info->shape.c : info->shape.n);
+    char name[400];
+    const limn_saved_tensor *scale;
+    float *factor;
+    limn_status status;
+
+    snprintf(name, sizeof name, "%s_scale", t->name);
+    scale = limn_safetensors_find(model->file, name);
+    if (!scale || scale->count != outputs)
+        return limn_fail(error, LIMN_FORMAT,
+                         "%s: the int8 weights %s have no scale for each of "
+                         "%zu outputs",
+                         model->path, t->name, outputs);
+    if (!(factor = limn_block(outputs * sizeof *factor)))
+        return limn_fail(error, LIMN_NO_MEMORY, "out of memory for the tensor %s", name);
+    status = limn_saved_floats(scale, 0, outputs, factor, error);
+    for (size_t i = 0; i < t->count && !status; i++)
+        values[i] *= factor[info->transposed ? i / taps % inputs : i / (inputs * taps)];
+    limn_block_free(factor);
+    return status;
+}
+
+static limn_status fill(const limn_model *model, const limn_saved_tensor *t, limn_weights *weights,
+                        int index, bool lend, limn_error *error)
 {
     enum { LARGE = 16384 };
     bool as_is = t->type == LIMN_F32 && (uintptr_t)t->data % sizeof(float) == 0;
@@ -376,6 +407,8 @@ static limn_status fill(const limn_saved_tensor *t, limn_weights *weights, int i
         if (!(values = limn_block(t->count * sizeof *values)))
             return limn_fail(error, LIMN_NO_MEMORY, "out of memory for the tensor %s", t->name);
         status = limn_saved_floats(t, 0, t->count, values, error);
+        if (!status && t->type == LIMN_I8)
+            status = widen(model, t, limn_weights_at(weights, index), values, error);
         if (!status) status = limn_weights_set(weights, index, values, error);
         limn_block_free(values);
     }
@@ -390,17 +423,27 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && !strcmp(text + n - m, end);
 }
 
+/* What an int8 layer has beside its weights (layers.h). */
+static bool is_of_int8(const char *name)
+{
+    return ends_with(name, ".weight_scale") || ends_with(name, ".input_step") ||
+           ends_with(name, ".input_zero");
+}
+
 /* Everything that the file has of the network must be a parameter of it. */
 static limn_status check_all_used(const limn_model *model, const char *name,
                                   const limn_weights *weights, const char *as, bool moments,
                                   limn_error *error)
 {
+    bool int8 = limn_model_network_of(&model->card, name)->int8;
+
     for (size_t i = 0; i < limn_model_count(model); i++) {
         const limn_saved_tensor *t = limn_model_at(model, i);
         const char *own = name_in(model, name, t);
         char full[512];
 
         if (!own) continue;
+        if (int8 && is_of_int8(own)) continue;
         if (!moments && (ends_with(own, ".exp_avg") || ends_with(own, ".exp_avg_sq"))) continue;
         if (snprintf(full, sizeof full, "%s.%s", as, own) < (int)sizeof full &&
             limn_weights_find(weights, full) >= 0)
@@ -414,7 +457,7 @@ static limn_status check_all_used(const limn_model *model, const char *name,
 }
 
 static limn_status load(const limn_model *model, const char *name, limn_weights *weights,
-                        const char *as, bool moments, bool lend, limn_error *error)
+                        const char *as, bool moments, way how, limn_error *error)
 {
     const limn_model_network *network = limn_model_network_of(&model->card, name);
     int filled = 0;
@@ -440,7 +483,7 @@ static limn_status load(const limn_model *model, const char *name, limn_weights 
                              model->path, own_name(info), name);
         }
         LIMN_TRY(check_shape(model, t, info, error));
-        if (fill(t, weights, i, lend, error))
+        if (how != ONLY_CHECK && fill(model, t, weights, i, how == LEND, error))
             return limn_while(error, "%s: %s", model->path, t->name);
         filled++;
     }
@@ -453,13 +496,25 @@ static limn_status load(const limn_model *model, const char *name, limn_weights 
 limn_status limn_model_load(const limn_model *model, const char *name, limn_weights *weights,
                             const char *as, bool moments, limn_error *error)
 {
-    return load(model, name, weights, as, moments, false, error);
+    return load(model, name, weights, as, moments, COPY, error);
 }
 
 limn_status limn_model_lend(const limn_model *model, const char *name, limn_weights *weights,
                             limn_error *error)
 {
-    return load(model, name, weights, NULL, false, true, error);
+    return load(model, name, weights, NULL, false, LEND, error);
+}
+
+limn_status limn_model_check(const limn_model *model, const char *name,
+                             const limn_weights *declared, limn_error *error)
+{
+    /* Nothing is filled, so the weights stay as they are. */
+    return load(model, name, (limn_weights *)(uintptr_t)declared, NULL, false, ONLY_CHECK, error);
+}
+
+void limn_model_forget(const limn_saved_tensor *tensor)
+{
+    forget(tensor);
 }
 
 bool limn_model_intact(const limn_model *model)

@@ -40,6 +40,7 @@ typedef struct limn_model_network {
      * channels (limn_model_colour). */
     const char *input, *output;
     bool dropout_in_use; /* translating keeps dropout on (as pix2pix's own test does) */
+    bool int8;           /* some layers are whole numbers: see layers.h */
 } limn_model_network;
 
 /* Plain data, filled by the trainer or the import before saving, by limn_model_open when reading.
@@ -114,6 +115,13 @@ limn_status limn_model_load(const limn_model *model, const char *name, limn_weig
  * float32 are lent to them (limn_weights_lend) and not copied. */
 limn_status limn_model_lend(const limn_model *model, const char *name, limn_weights *weights,
                             limn_error *error);
+
+/* The checks of loading alone, for who reads tensor by tensor: declared has the network's
+ * parameters. */
+limn_status limn_model_check(const limn_model *model, const char *name,
+                             const limn_weights *declared, limn_error *error);
+/* Gives the memory of a tensor's pages back; they come from the file again when they are read. */
+void limn_model_forget(const limn_saved_tensor *tensor);
 
 /* A tensor that is no network's, or NULL; read it with limn_saved_floats.  All tensors by index. */
 const limn_saved_tensor *limn_model_extra(const limn_model *model, const char *name);

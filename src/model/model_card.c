@@ -134,6 +134,7 @@ static void put_network(writer *w, const limn_model_network *n)
     put(w, KEY("output"), n->output ? n->output : limn_model_colour(network->output_nc));
     put(w, KEY("multiple"), limn_take_format(w->arena, "%d", limn_network_multiple(network->net)));
     put(w, KEY("dropout_in_use"), n->dropout_in_use ? "true" : "false");
+    put(w, KEY("int8"), n->int8 ? "true" : NULL);
 #undef KEY
 }
 
@@ -244,6 +245,9 @@ static limn_status read_field(limn_model_network *n, const char *field, const ch
         n->dropout_in_use = !strcmp(value, "true");
         if (!n->dropout_in_use && strcmp(value, "false"))
             return malformed(path, "dropout_in_use", value, error);
+    } else if (!strcmp(field, "int8")) {
+        n->int8 = !strcmp(value, "true");
+        if (!n->int8 && strcmp(value, "false")) return malformed(path, "int8", value, error);
     } else if (strcmp(field, "multiple") != 0 && /* for other readers; the zoo knows it */
                limn_setting_set(limn_network_rows, &n->network, field, value, error)) {
         if (error) error->status = LIMN_FORMAT;

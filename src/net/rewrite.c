@@ -190,6 +190,16 @@ static void through_concatenation(reading *r, const limn_graph *g)
     r->slope = first->args.slope;
 }
 
+/* A ReLU of what came through one already, or through a leaky one, is the ReLU of what went in. */
+static void through_repetition(reading *r, const limn_graph *g)
+{
+    for (int i = 0; i < r->count && r->head == LIMN_ACTIVATION_RELU; i++) {
+        const limn_node_info *node = maker(g, r->pieces[i]);
+
+        if (is_head(node) && node->args.slope >= 0) r->pieces[i] = node->x[0];
+    }
+}
+
 static reading read_through(const limn_graph *g, const limn_node_info *node, bool transposed)
 {
     const limn_args *a = &node->args;
@@ -201,6 +211,7 @@ static reading read_through(const limn_graph *g, const limn_node_info *node, boo
     if (!transposed) through_padding(&r, g);
     through_activation(&r, g);
     through_concatenation(&r, g);
+    through_repetition(&r, g);
     return r;
 }
 

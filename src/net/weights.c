@@ -313,6 +313,11 @@ bool limn_weights_pinned(const limn_weights *weights, int index)
 /* ---- From and to outside
  * --------------------------------------------------------------------------- */
 
+static int8_t whole(float v)
+{
+    return (int8_t)(v > 127 ? 127 : v < -127 ? -127 : v);
+}
+
 limn_status limn_weights_set(limn_weights *weights, int index, const float *plain,
                              limn_error *error)
 {
@@ -323,7 +328,7 @@ limn_status limn_weights_set(limn_weights *weights, int index, const float *plai
     if (!is_int8(e))
         memcpy(e->memory, plain, e->bytes);
     else
-        for (size_t i = 0; i < e->bytes; i++) ((int8_t *)e->memory)[i] = (int8_t)plain[i];
+        for (size_t i = 0; i < e->bytes; i++) ((int8_t *)e->memory)[i] = whole(plain[i]);
     give_back(e);
     return LIMN_OK;
 }
@@ -376,6 +381,17 @@ static uint32_t stream_of(const char *name)
     return hash;
 }
 
+/* Whole numbers spread over the range; no memory beside their own, which a float each would be four
+ * times. */
+static limn_status initial_int8(entry *e, const limn_random *random, limn_error *error)
+{
+    LIMN_TRY(settle(e, error));
+    if (e->layout) return LIMN_OK; /* it has values and is in use */
+    for (size_t k = 0; k < e->bytes; k++)
+        ((int8_t *)e->memory)[k] = whole(30 * limn_random_normal(random, k));
+    return LIMN_OK;
+}
+
 limn_status limn_weights_initial(limn_weights *weights, const char *network, uint64_t seed,
                                  float gain, limn_error *error)
 {
@@ -390,6 +406,10 @@ limn_status limn_weights_initial(limn_weights *weights, const char *network, uin
         float *values;
 
         if (network && strcmp(network, info->network)) continue;
+        if (is_int8(&weights->entries[i])) {
+            LIMN_TRY(initial_int8(&weights->entries[i], &random, error));
+            continue;
+        }
         if (!(values = limn_block(count * sizeof *values)))
             return limn_fail(error, LIMN_NO_MEMORY, "out of memory for initial values of %s",
                              info->name);

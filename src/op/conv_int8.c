@@ -109,21 +109,33 @@ static int32_t sum_at(const limn_call *call, int n, int o, int top, int left)
     return sum;
 }
 
-static void forward(const limn_call *call)
+/* One plane of the output is a unit of work. */
+static void planes(void *context, size_t begin, size_t end, int part)
 {
+    const limn_call *call = context;
     const limn_args *args = call->args;
     const limn_tensor *y = &call->y[0];
     const float *scale = call->x[LIMN_INT8_SCALE].data, *shift = call->x[LIMN_INT8_SHIFT].data;
 
-    for (int n = 0; n < y->shape.n; n++)
-        for (int o = 0; o < y->shape.c; o++)
-            for (int h = 0; h < y->shape.h; h++)
-                for (int w = 0; w < y->shape.w; w++) {
-                    int32_t sum = sum_at(call, n, o, h * args->stride - args->pad_top,
-                                         w * args->stride - args->pad_left);
+    (void)part;
+    for (size_t unit = begin; unit < end; unit++) {
+        int n = (int)(unit / (size_t)y->shape.c), o = (int)(unit % (size_t)y->shape.c);
 
-                    ((float *)y->data)[limn_at(y, n, o, h, w)] = scale[o] * (float)sum + shift[o];
-                }
+        for (int h = 0; h < y->shape.h; h++)
+            for (int w = 0; w < y->shape.w; w++) {
+                int32_t sum = sum_at(call, n, o, h * args->stride - args->pad_top,
+                                     w * args->stride - args->pad_left);
+
+                ((float *)y->data)[limn_at(y, n, o, h, w)] = scale[o] * (float)sum + shift[o];
+            }
+    }
+}
+
+static void forward(const limn_call *call)
+{
+    limn_shape y = call->y[0].shape;
+
+    limn_parallel((size_t)y.n * (size_t)y.c, 1, planes, (void *)(uintptr_t)call);
 }
 
 #define PAD(p) .pad_top = (p), .pad_left = (p), .pad_bottom = (p), .pad_right = (p)

@@ -208,7 +208,7 @@ int limn_translator_channels(const limn_translator *t)
 /* ---- Plans ---------------------------------------------------------------------------------- */
 
 /* A ResNet quarters the picture and then reflects by 1, which needs two pixels. */
-static limn_padding padding_for(const limn_translator *t, int height, int width)
+limn_padding limn_translator_padding(const limn_translator *t, int height, int width)
 {
     enum { LEAST = 8 };
     int multiple = limn_network_multiple(t->description.net);
@@ -226,6 +226,28 @@ static void forget(limn_translate_plan *p)
     *p = (limn_translate_plan){ 0 };
 }
 
+/* The same network with norms folded and int8 layers in place of the graph. */
+static limn_status rewrite(limn_translator *t, limn_graph **graph, limn_error *error)
+{
+    limn_graph *other;
+    limn_layer *layers;
+    limn_arena arena;
+    limn_status status;
+    int count;
+
+    limn_arena_open(&arena, "layers", 0);
+    status = limn_layers_find(&layers, &count, *graph, &arena, error);
+    if (!status) {
+        limn_layers_copy_int8(layers, count, t->layers, t->layer_count);
+        status = limn_graph_rewrite(&other, *graph, layers, count, false, error);
+    }
+    limn_arena_close(&arena);
+    if (status) return status;
+    limn_graph_close(graph);
+    *graph = other;
+    return LIMN_OK;
+}
+
 static limn_status make_plan(limn_translator *t, limn_translate_plan *p, int height, int width,
                              limn_error *error)
 {
@@ -237,8 +259,11 @@ static limn_status make_plan(limn_translator *t, limn_translate_plan *p, int hei
     p->input = limn_input(p->graph, "input", shape);
     p->output = limn_apply(p->graph, t->network->name, &t->description, p->input, NULL);
     limn_report(p->graph, "output", p->output);
-    if (!(status = limn_graph_status(p->graph, error)))
-        status = limn_plan_open(&p->plan, p->graph, t->weights, &settings, error);
+    if (!(status = limn_graph_status(p->graph, error)) && t->rewrites)
+        status = rewrite(t, &p->graph, error);
+    p->input = limn_input_find(p->graph, "input");
+    p->output = limn_reported(p->graph, "output");
+    if (!status) status = limn_plan_open(&p->plan, p->graph, t->weights, &settings, error);
     if (status) {
         forget(p);
         return status;
@@ -289,7 +314,7 @@ limn_status limn_translator_fits(limn_translator *t, int height, int width, cons
                                  limn_error *error)
 {
     enum { SURELY = 512 * 512 };
-    limn_padding p = padding_for(t, height, width);
+    limn_padding p = limn_translator_padding(t, height, width);
     double pixels = ((double)height + p.bottom) * ((double)width + p.right), bytes;
 
     if (pixels <= SURELY && !t->settings.memory_mib) return LIMN_OK;
@@ -340,7 +365,7 @@ limn_status limn_translator_planes(limn_translator *t, const float *in, float *o
 {
     limn_shape from = { 1, t->description.input_nc, height, width };
     limn_shape to = { 1, t->description.output_nc, height, width };
-    limn_padding padding = padding_for(t, height, width);
+    limn_padding padding = limn_translator_padding(t, height, width);
     limn_shape padded_in = limn_padded(from, padding), padded_out = limn_padded(to, padding);
     bool pads = padding.bottom || padding.right;
     limn_moment moment = { .seed = (uint64_t)t->settings.seed, .step = step };
@@ -396,6 +421,38 @@ static void plan_ahead(limn_translator *t)
     t->bytes_a_pixel = (double)plan_bytes(&t->plans[0]) / ((double)side * side);
 }
 
+/* The plain loops stay the reference that nothing is folded in; int8 models are int8 there too. */
+static limn_status choose_layers(limn_translator *t, limn_error *error)
+{
+    limn_compute compute = limn_compute_resolve((limn_compute)t->settings.compute);
+
+    LIMN_TRY(limn_layers_find(&t->layers, &t->layer_count, t->declared, &t->arena, error));
+    LIMN_TRY(limn_model_mark_layers(t->layers, t->layer_count, t->model, t->network->name, error));
+    t->rewrites = t->network->int8 ||
+                  (compute != LIMN_COMPUTE_PLAIN && limn_layers_change(t->layers, t->layer_count));
+    return LIMN_OK;
+}
+
+/* The file is checked against the network as it is described, then read for the rewritten one. */
+static limn_status load_rewritten(limn_translator *t, limn_error *error)
+{
+    const char *name = t->network->name;
+    limn_weights *described;
+    limn_graph *graph;
+    limn_status status;
+
+    LIMN_TRY(limn_weights_open(&described, error));
+    status = limn_weights_declare(described, t->declared, error);
+    if (!status) status = limn_model_check(t->model, name, described, error);
+    limn_weights_close(&described);
+    LIMN_TRY(status);
+    LIMN_TRY(limn_graph_rewrite(&graph, t->declared, t->layers, t->layer_count, false, error));
+    status = limn_weights_declare(t->weights, graph, error);
+    limn_graph_close(&graph);
+    LIMN_TRY(status);
+    return limn_model_load_layers(t->model, name, t->weights, t->layers, t->layer_count, error);
+}
+
 static limn_status open_network(limn_translator *t, limn_error *error)
 {
     const char *name = t->network->name;
@@ -403,8 +460,13 @@ static limn_status open_network(limn_translator *t, limn_error *error)
     LIMN_TRY(limn_weights_open(&t->weights, error));
     if (limn_model_graph(&t->declared, name, &t->description, error))
         return limn_while(error, "%s", limn_model_path(t->model));
-    LIMN_TRY(limn_weights_declare(t->weights, t->declared, error));
-    LIMN_TRY(limn_model_lend(t->model, name, t->weights, error));
+    LIMN_TRY(choose_layers(t, error));
+    if (t->rewrites) {
+        LIMN_TRY(load_rewritten(t, error));
+    } else {
+        LIMN_TRY(limn_weights_declare(t->weights, t->declared, error));
+        LIMN_TRY(limn_model_lend(t->model, name, t->weights, error));
+    }
     plan_ahead(t);
     return LIMN_OK;
 }

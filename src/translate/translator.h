@@ -11,7 +11,7 @@
 #define LIMN_TRANSLATE_TRANSLATOR_H
 
 #include "data/derive.h"
-#include "model/model.h"
+#include "model/layers.h"
 #include "publish/publish.h"
 
 /* What a network's channels are, and so how pixels become its input and its output pixels. */
@@ -39,7 +39,10 @@ struct limn_translator {
     limn_network description;          /* what is applied: with dropout as asked for */
     limn_translate_colour colour;
     limn_derivation derivation; /* kind: NONE where pictures go in as they are */
-    limn_graph *declared;       /* names the parameters; nothing is computed with it */
+    limn_graph *declared; /* the network as the card describes it; nothing is computed with it */
+    limn_layer *layers;   /* of it: which norms are folded, which layers are int8 */
+    int layer_count;
+    bool rewrites; /* either is the case, and plans are made for a rewritten graph */
     limn_weights *weights;
     limn_publisher *publisher;
     limn_translate_plan plans[LIMN_TRANSLATE_PLANS];
@@ -59,6 +62,9 @@ limn_status limn_translator_derivation(limn_derivation *out, const limn_translat
  * variants.  name is for messages. */
 limn_status limn_translator_planes(limn_translator *t, const float *in, float *out, int height,
                                    int width, uint64_t step, const char *name, limn_error *error);
+
+/* What a picture is padded by. */
+limn_padding limn_translator_padding(const limn_translator *t, int height, int width);
 
 /* LIMN_SHAPE with a sentence when a picture of that size would take more memory than allowed. */
 limn_status limn_translator_fits(limn_translator *t, int height, int width, const char *name,
