@@ -444,6 +444,17 @@ limn_status limn_quantize(const char *model, const char *folder, const char *to,
  * needs), computing what translating computes.  The card goes along as metadata. */
 limn_status limn_export(const char *model, const char *to, const char *network, limn_error *error);
 
+/* What a model's card says to people; each NULL: as before. */
+typedef struct limn_model_words {
+    const char *title, *licence, *attribution;
+} limn_model_words;
+
+/* Writes the network that translates (or the named one; NULL) as a model file again with half the
+ * bytes: kernels as 16-bit floats.  words may be NULL.  SETTING for a checkpoint.  `to` is whole or
+ * absent. */
+limn_status limn_export_half(const char *model, const char *to, const char *network,
+                             const limn_model_words *words, limn_error *error);
+
 /* What the network makes of numbers drawn between -1 and 1, NCHW, in float32: for comparing another
  * runtime with.  Sizes are batch, channels, height, width. */
 typedef struct limn_trial {

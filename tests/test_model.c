@@ -3,10 +3,12 @@
  * The model file: what is saved comes back, in the form that docs/models.md promises to other
  * readers; and files that lie are refused with a sentence that names file and tensor. */
 #include "base/file.h"
+#include "limn.h"
 #include "model/model.h"
 #include "recipe/recipe.h"
 #include "scratch.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -147,6 +149,85 @@ static void test_model_comes_back(void **state)
     limn_model_close(&model);
     limn_weights_close(&weights);
     limn_weights_close(&other);
+    scratch_close(&s);
+}
+
+/* Half the bytes: kernels rounded to 11 bits, everything else as it was, and the card in new words.
+ * A kernel that a half float can't hold stays. */
+static void test_halved(void **state)
+{
+    enum { TIMES = 2048 }; /* 2^11: half a unit in the last place of 11 bits */
+    limn_weights *before = weights_of(&small, "G", 5), *after = weights_of(&small, "G", 6);
+    limn_model_card card = small_card();
+    limn_model_words words = { .title = "Small", .attribution = "nobody" };
+    limn_error error = { 0 };
+    limn_model *model;
+    char whole[512], half[512];
+    scratch s;
+    int rounded = 0, kernels = 0, as_is = 0;
+    float *x, *y;
+
+    (void)state;
+    scratch_open(&s);
+    strcpy(whole, scratch_path(&s, "whole.safetensors"));
+    strcpy(half, scratch_path(&s, "half.safetensors"));
+    /* A kernel with a value that is too large. */
+    for (int i = 0; i < limn_weights_count(before); i++) {
+        const limn_parameter_info *info = limn_weights_at(before, i);
+        size_t count = limn_count(info->shape);
+
+        if (info->dims < 2 || kernels++) continue;
+        x = limn_block(count * sizeof *x);
+        assert_false(limn_weights_get(before, i, x, NULL));
+        x[count / 2] = 1e6f;
+        assert_false(limn_weights_set(before, i, x, NULL));
+        limn_block_free(x);
+    }
+    assert_false(limn_model_save(whole, &card, before, NULL, &error));
+    if (limn_export_half(whole, half, NULL, &words, &error)) fail_msg("%s", error.text);
+    assert_false(limn_model_open(&model, half, &error));
+    assert_true(limn_model_intact(model));
+    assert_string_equal(limn_model_about(model)->title, "Small");
+    assert_string_equal(limn_model_about(model)->attribution, "nobody");
+    if (limn_model_load(model, "G", after, NULL, false, &error)) fail_msg("%s", error.text);
+    kernels = 0;
+    for (int i = 0; i < limn_weights_count(before); i++) {
+        const limn_parameter_info *info = limn_weights_at(before, i);
+        size_t count = limn_count(info->shape);
+        bool first = info->dims > 1 && !kernels++;
+
+        x = limn_block(count * sizeof *x);
+        y = limn_block(count * sizeof *y);
+        assert_false(limn_weights_get(before, i, x, NULL));
+        assert_false(limn_weights_get(after, i, y, NULL));
+        if (info->dims < 2 || first) {
+            if (info->kind <= LIMN_PARAMETER_VECTOR) assert_memory_equal(x, y, count * sizeof *x);
+            as_is++;
+        }
+        for (size_t k = 0; k < count && info->dims > 1 && !first; k++) {
+            assert_true(fabsf(x[k] - y[k]) <= fmaxf(fabsf(x[k]) / TIMES, 0x1p-25f));
+            rounded += x[k] != y[k];
+        }
+        limn_block_free(x);
+        limn_block_free(y);
+    }
+    assert_true(rounded > 1000 && as_is > 3);
+    for (size_t i = 0, halves = 0; i < limn_model_count(model); i++) {
+        const limn_saved_tensor *t = limn_model_at(model, i);
+
+        halves += t->type == LIMN_F16;
+        if (i + 1 == limn_model_count(model)) assert_int_equal(halves, kernels - 1);
+    }
+    limn_model_close(&model);
+
+    assert_int_equal(limn_export_half(whole, half, "D", NULL, &error), LIMN_SETTING);
+    assert_non_null(strstr(error.text, "no network D"));
+    card.checkpoint = true;
+    assert_false(limn_model_save(whole, &card, before, NULL, &error));
+    assert_int_equal(limn_export_half(whole, half, NULL, NULL, &error), LIMN_SETTING);
+    assert_non_null(strstr(error.text, "checkpoint"));
+    limn_weights_close(&before);
+    limn_weights_close(&after);
     scratch_close(&s);
 }
 
@@ -429,7 +510,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_model_comes_back), cmocka_unit_test(test_checkpoint_comes_back),
         cmocka_unit_test(test_cards_that_lie),   cmocka_unit_test(test_weights_that_do_not_fit),
-        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_faults),           cmocka_unit_test(test_halved),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

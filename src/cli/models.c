@@ -4,9 +4,12 @@
 #include "cli.h"
 #include "runtime.h"
 
+#include <string.h>
+
 typedef struct own {
     const char *output, *network;
     bool json, check;
+    limn_model_words words;
 } own;
 
 #define OUTPUT(says)                                                                               \
@@ -17,7 +20,7 @@ typedef struct own {
 
 static const limn_setting import_rows[] = { OUTPUT("the model file to write"), { 0 } };
 static const limn_setting export_rows[] = {
-    OUTPUT("the ONNX file to write"),
+    OUTPUT("the file to write: ONNX, or .safetensors for a model of half the bytes"),
     { .name = "network",
       .kind = LIMN_SETTING_TEXT,
       .offset = offsetof(own, network),
@@ -26,6 +29,19 @@ static const limn_setting export_rows[] = {
       .kind = LIMN_SETTING_FLAG,
       .offset = offsetof(own, check),
       .help = "run the file with onnxruntime and compare with limn on random numbers" },
+    { .name = "title",
+      .kind = LIMN_SETTING_TEXT,
+      .offset = offsetof(own, words.title),
+      .help = "for a .safetensors file: what the card says the model is" },
+    { .name = "licence",
+      .kind = LIMN_SETTING_TEXT,
+      .offset = offsetof(own, words.licence),
+      .aliases = "license",
+      .help = "for a .safetensors file: the card's licence" },
+    { .name = "attribution",
+      .kind = LIMN_SETTING_TEXT,
+      .offset = offsetof(own, words.attribution),
+      .help = "for a .safetensors file: whom the card names" },
     { 0 },
 };
 static const limn_setting quantize_rows[] = { OUTPUT("the int8 model to write"), { 0 } };
@@ -103,8 +119,22 @@ limn_status limn_cli_export(int argc, char **argv, limn_error *error)
     own o = { 0 };
     limn_cli_table tables[] = { { export_rows, &o }, { NULL, NULL } };
     limn_status status = read_one(tables, &o, argc, argv, error);
+    const limn_model_words *w = &o.words;
+    const char *end;
 
-    if (!status) status = limn_export(argv[1], o.output, o.network, error);
+    if (status) return status;
+    end = strrchr(o.output, '.');
+    if (end && !strcmp(end, ".safetensors")) {
+        if (o.check)
+            return limn_cli_usage(error, argv[0],
+                                  "--check runs ONNX files; score the model instead");
+        return limn_export_half(argv[1], o.output, o.network, w, error);
+    }
+    if (w->title || w->licence || w->attribution)
+        return limn_cli_usage(error, argv[0],
+                              "--title, --licence and --attribution are for "
+                              ".safetensors files");
+    status = limn_export(argv[1], o.output, o.network, error);
     if (status || !o.check) return status;
     return limn_cli_compare_export(argv[1], o.network, o.output, error);
 }
