@@ -4,7 +4,7 @@
 BUILD = build
 PREFIX = /usr/local
 
-.PHONY: build demo check bench size install clean
+.PHONY: build demo check toy bench size install clean
 
 build:
 	@tools/setup build
@@ -18,6 +18,10 @@ demo: build
 check:
 	@tools/setup build test
 	@tools/check.sh $(BUILD)
+
+# Recipes without pairs on pictures that can be measured; minutes, so no part of check.
+toy: build
+	@tests/toy.sh $(BUILD)/limn $(BUILD)/tests/toy_tool
 
 # limn and its peers by turns; the peers live outside the repository (bench/setup_peers.sh).
 bench: build

@@ -4,7 +4,7 @@
  *
  * A recipe is one short file that writes the whole step down as a graph: forward passes, losses,
  * where the gradient stops, which networks are updated and when.  Nothing else in the program knows
- * which recipe runs; adding one touches its file and the list in recipes.c (docs/recipes.md). */
+ * which recipe runs; adding one touches its file and the list in meson.build (docs/recipes.md). */
 #ifndef LIMN_RECIPE_RECIPE_H
 #define LIMN_RECIPE_RECIPE_H
 

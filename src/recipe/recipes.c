@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The list of recipes: the one place to touch when adding a file to recipe/. */
+ * Finds recipes.  The list itself stands in meson.build beside this file, which also compiles what
+ * is in it: X(pix2pix)X(cycle_gan)... */
 #include "recipe/recipe.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define RECIPES(X) X(pix2pix) X(colorization) X(cycle_gan) X(cut) X(fastcut)
-
 #define X(name) extern const limn_recipe limn_recipe_##name;
-RECIPES(X)
+LIMN_RECIPES
 #undef X
 
 const limn_recipe *const limn_recipes[] = {
 #define X(name) &limn_recipe_##name,
-    RECIPES(X)
+    LIMN_RECIPES
 #undef X
         NULL
 };
