@@ -326,7 +326,10 @@ static void scored_as_trained(const scratch *s)
     assert_true(fabs(sets.distance - trained) < 1e-5);
     assert_true(fabs(sets.identity -
                      ask(s, "one_way", "SELECT value FROM scores WHERE name = 'identity'")) < 1e-5);
-    assert_true(isnan(sets.cycle) && !sets.are_pairs && sets.means_something);
+    assert_true(isnan(sets.cycle) && !sets.are_pairs);
+    assert_int_equal(
+        (int)sets.means_something,
+        (int)ask(s, "one_way", "SELECT value FROM scores WHERE name = 'distance_means_something'"));
     snprintf(command, sizeof command,
              "%s score --json --phase val --preprocess resize_and_crop --load-size 36 --crop-size "
              "32 --compute fp32 %s %s",

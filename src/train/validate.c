@@ -130,45 +130,47 @@ static limn_planes planes_of(const float *values, limn_shape shape)
     return (limn_planes){ values, shape.c, shape.h, shape.w };
 }
 
-/* Through the generator of the other way too, and a picture of the target's side through this one;
- * spoils the inferences' values. */
-static limn_status errors_of(limn_validator *v, const limn_batch *b, int generator,
-                             const limn_shown *shown, limn_error *error)
+/* Through the generator of the other way too, behind `translate`. */
+static limn_status cycle_error(limn_validator *v, int generator, const limn_shown *shown,
+                               limn_error *error)
+{
+    const limn_train_settings *s = v->trainer->train;
+    limn_inference *i = &v->inferences[generator], *other = &v->inferences[generator ^ 1];
+    limn_shape in = shown->input_shape;
+    float *again;
+
+    if (!(limn_train_term_of(s, "lambda-A") + limn_train_term_of(s, "lambda-B") > 0) ||
+        (generator ^ 1) >= v->trainer->generator_count)
+        return LIMN_OK;
+    LIMN_TRY(translate(other, v->trainer, generator ^ 1, i->out, i->values, error));
+    if (!(again = cut(other->values, other->out, in.h, in.w, error))) return LIMN_NO_MEMORY;
+    limn_unpaired_cycle(&v->unpaired, limn_score_l1(again, shown->input, limn_count(in)));
+    limn_block_free(again);
+    return LIMN_OK;
+}
+
+/* A picture of the other side, which has nothing to become. */
+static limn_status identity_error(limn_validator *v, const limn_batch *b, int generator,
+                                  limn_error *error)
 {
     const limn_train_settings *s = v->trainer->train;
     bool back = generator % 2;
-    limn_inference *i = &v->inferences[generator], *other = &v->inferences[generator ^ 1];
-    limn_shape target = back ? b->a_shape : b->b_shape, kept = back ? b->a_kept : b->b_kept;
-    limn_shape in = shown->input_shape;
-    limn_status status;
-    float *again;
+    limn_inference *i = &v->inferences[generator];
+    limn_shape shape = back ? b->a_shape : b->b_shape, kept = back ? b->a_kept : b->b_kept;
+    size_t count = (size_t)shape.c * (size_t)kept.h * (size_t)kept.w;
+    const float *values = back ? b->a : b->b;
+    float *real, *again = NULL;
 
-    if (limn_train_term_of(s, "lambda-A") + limn_train_term_of(s, "lambda-B") > 0 &&
-        (generator ^ 1) < v->trainer->generator_count) {
-        LIMN_TRY(translate(other, v->trainer, generator ^ 1, i->out, i->values, error));
-        if (!(again = cut(other->values, other->out, in.h, in.w, error))) return LIMN_NO_MEMORY;
-        limn_unpaired_cycle(&v->unpaired, limn_score_l1(again, shown->input, limn_count(in)));
-        limn_block_free(again);
-    }
-    if (s->input_nc != s->output_nc || (!(limn_train_term_of(s, "lambda-identity") > 0) &&
-                                        !(limn_train_term_of(s, "nce-idt") > 0)))
+    if (s->input_nc != s->output_nc ||
+        !(limn_train_term_of(s, "lambda-identity") > 0 || limn_train_term_of(s, "nce-idt") > 0))
         return LIMN_OK;
-    status = translate(i, v->trainer, generator, target, back ? b->a : b->b, error);
-    if (!status && (again = cut(i->values, i->out, kept.h, kept.w, error))) {
-        float *real = cut(back ? b->a : b->b, target, kept.h, kept.w, error);
-
-        if (real)
-            limn_unpaired_identity(
-                &v->unpaired,
-                limn_score_l1(again, real, (size_t)target.c * (size_t)kept.h * (size_t)kept.w));
-        else
-            status = LIMN_NO_MEMORY;
-        limn_block_free(real);
-        limn_block_free(again);
-    } else if (!status) {
-        status = LIMN_NO_MEMORY;
-    }
-    return status;
+    LIMN_TRY(translate(i, v->trainer, generator, shape, values, error));
+    if ((real = cut(values, shape, kept.h, kept.w, error)) &&
+        (again = cut(i->values, i->out, kept.h, kept.w, error)))
+        limn_unpaired_identity(&v->unpaired, limn_score_l1(again, real, count));
+    limn_block_free(real);
+    limn_block_free(again);
+    return again ? LIMN_OK : LIMN_NO_MEMORY;
 }
 
 /* The picture of the other side that stands beside the input. */
@@ -202,12 +204,12 @@ static limn_status look(limn_validator *v, const pass *p, const limn_batch *b, i
                                true);
         return LIMN_OK;
     }
-    if (other) LIMN_TRY(take_other(v, b, generator, error));
-    if (!fresh) return LIMN_OK;
-    if (!generator) LIMN_TRY(limn_unpaired_real(&v->unpaired, 0, input, error));
-    if (generator < LIMN_UNPAIRED_WAYS)
+    if (fresh && !generator) LIMN_TRY(limn_unpaired_real(&v->unpaired, 0, input, error));
+    if (fresh && generator < LIMN_UNPAIRED_WAYS)
         LIMN_TRY(limn_unpaired_made(&v->unpaired, generator, output, error));
-    return errors_of(v, b, generator, shown, error);
+    if (fresh) LIMN_TRY(cycle_error(v, generator, shown, error));
+    if (other) LIMN_TRY(take_other(v, b, generator, error));
+    return other ? identity_error(v, b, generator, error) : LIMN_OK;
 }
 
 /* Runs one generator on one picture of the batch; score may be NULL. */
