@@ -350,12 +350,12 @@ const char *limn_verdict_text(limn_verdict verdict);
 
 /* What `limn bench` and `limn plan` are about: a whole training step, or one inference. */
 typedef struct limn_bench_settings {
-    const char *what; /* "pix2pix", "cycle_gan", "cut" (steps) or "infer" */
-    const char *net;  /* generator; NULL: the recipe's own */
+    const char *what;  /* "pix2pix", "cycle_gan", "cut" (steps) or "infer" */
+    const char *net;   /* generator; NULL: the recipe's own */
     const char *model; /* infer: with this file's network and weights; NULL: drawn ones */
     int norm;          /* row norm: usual for the network, batch, instance, none */
     bool int8;         /* infer: all layers but first and last in int8, with made-up ranges */
-    int size, width;  /* of the pictures in pixels; width 0: the same as size */
+    int size, width;   /* of the pictures in pixels; width 0: the same as size */
     int batch, ngf, ndf, threads, rounds;
     int compute; /* row compute: plain, fp32, bf16, auto */
     bool tune;   /* measure the ways to compute each convolution, and remember the best */

@@ -30,6 +30,7 @@ static const char *const names[LIMN_METHODS] = {
     [LIMN_METHOD_CHANNELS_LAST] = "channels-last",
     [LIMN_METHOD_WINOGRAD] = "winograd",
     [LIMN_METHOD_FEW] = "few-channels",
+    [LIMN_METHOD_TILES] = "tiles",
     [LIMN_METHOD_SUBPIXEL] = "sub-pixel",
 };
 

@@ -21,6 +21,7 @@ typedef enum limn_method {
     LIMN_METHOD_CHANNELS_LAST, /* the same on channels-last copies of the maps */
     LIMN_METHOD_WINOGRAD,      /* oneDNN's F(4x4, 3x3): 3x3, stride 1, float32 */
     LIMN_METHOD_FEW,           /* our loop for up to four channels out */
+    LIMN_METHOD_TILES,         /* Winograd's method in our loops: 3x3, 4x4, float32 */
     LIMN_METHOD_SUBPIXEL,      /* transposed 4x4, stride 2: a 2x2 convolution and a shuffle */
     LIMN_METHODS
 } limn_method;

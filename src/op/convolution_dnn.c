@@ -14,11 +14,14 @@
  * When the planner asks for the gradient in a layout in which oneDNN has no real implementation, it
  * is computed in oneDNN's own layout and packed: a copy of the weights' size costs less than a
  * reference convolution. */
+#include "base/cpu.h"
 #include "op/convolution.h"
+#include "op/tiles.h"
 
 typedef struct primitives {
     limn_dnn_primitive *data;    /* forward, or the gradient of x[0] */
     limn_dnn_primitive *weights; /* gradient of x[1], and of x[2] when bias_inside */
+    limn_tiles *tiles;           /* instead of data */
     limn_dnn_primitive *pack;    /* own layout -> the planner's; NULL when they are the same */
     bool transposed, bias_inside;
     size_t own_at, packed_at,
@@ -75,6 +78,42 @@ static void release(limn_call *call)
     if (own->pack) limn_dnn_free(&own->pack);
 }
 
+/* ---- By tiles: the forward pass, or the gradient of x[0] ---------------------------------------
+ */
+
+static bool takes_tiles(const limn_call *call, const limn_args *geometry, bool transposed)
+{
+    const limn_tensor *in = call->backward ? &call->dy[0] : &call->x[0];
+    const limn_tensor *out = call->backward ? &call->dx[0] : &call->y[0];
+
+    return call->methods[0] == LIMN_METHOD_TILES && !call->residual.shape.n &&
+           !(call->backward && accumulates(call, 0)) && call->activation <= LIMN_ACTIVATION_RELU &&
+           limn_tiles_fits(in, out, call->x[1].shape, geometry, transposed != call->backward);
+}
+
+static limn_status prepare_tiles(limn_call *call, const limn_args *geometry, primitives *own,
+                                 limn_arena *arena, limn_error *error)
+{
+    const limn_tensor *in = call->backward ? &call->dy[0] : &call->x[0];
+    const limn_tensor *out = call->backward ? &call->dx[0] : &call->y[0];
+    limn_dnn_conv conv = describe(call, geometry, own->transposed,
+                                  call->backward ? &call->dx[0] : &call->x[0],
+                                  call->backward ? &call->dy[0] : &call->y[0]);
+    limn_dnn_layout *plain;
+
+    LIMN_TRY(limn_dnn_layout_plain(&plain, &conv, arena, error));
+    LIMN_TRY(limn_take_into(&own->tiles, arena, sizeof *own->tiles, error));
+    limn_tiles_open(own->tiles, in, out, call->x[1].shape, geometry,
+                    own->transposed != call->backward);
+    if (!call->backward) {
+        own->tiles->activation = call->activation;
+        own->tiles->slope = call->slope;
+    }
+    call->weight_layout = plain;
+    call->scratch_bytes = own->tiles->scratch_bytes;
+    return LIMN_OK;
+}
+
 /* ---- Forward --------------------------------------------------------------------------------- */
 
 static limn_status bind_forward(limn_call *call, limn_error *error)
@@ -82,6 +121,11 @@ static limn_status bind_forward(limn_call *call, limn_error *error)
     primitives *own = call->own;
     void *bias = call->inputs > 2 ? call->x[2].data : NULL;
 
+    if (own->tiles) {
+        limn_tiles_bind(own->tiles, call->x[0].data, call->x[1].data, bias, call->y[0].data,
+                        call->scratch);
+        return LIMN_OK;
+    }
     return bind_sides(own->data, own->transposed, &call->x[0], &call->y[0], call->x[1].data, bias,
                       call->scratch, error);
 }
@@ -90,6 +134,10 @@ static limn_status run_forward(limn_call *call, limn_error *error)
 {
     primitives *own = call->own;
 
+    if (own->tiles) {
+        limn_tiles_run(own->tiles);
+        return LIMN_OK;
+    }
     if (call->residual.data && call->residual.data != call->y[0].data)
         limn_tensor_copy(&call->y[0], &call->residual);
     return limn_dnn_run(own->data, error);
@@ -100,6 +148,11 @@ static limn_status prepare_forward(limn_call *call, const limn_args *geometry, p
 {
     limn_dnn_conv conv = describe(call, geometry, own->transposed, &call->x[0], &call->y[0]);
 
+    call->bind = bind_forward;
+    call->run = run_forward;
+    call->implementation = limn_cpu_name(limn_cpu());
+    if (takes_tiles(call, geometry, own->transposed))
+        return prepare_tiles(call, geometry, own, arena, error);
     conv.direction = own->transposed ? LIMN_DNN_BACKWARD_DATA : LIMN_DNN_FORWARD;
     conv.bias = call->inputs > 2 && call->x[2].shape.n;
     conv.inference = call->inference;
@@ -113,8 +166,6 @@ static limn_status prepare_forward(limn_call *call, const limn_args *geometry, p
     call->scratch_bytes = limn_dnn_scratch_bytes(own->data);
     call->implementation = limn_dnn_implementation(own->data);
     call->reorders = limn_dnn_reorders(own->data);
-    call->bind = bind_forward;
-    call->run = run_forward;
     return LIMN_OK;
 }
 
@@ -129,6 +180,9 @@ static limn_status bind_backward(limn_call *call, limn_error *error)
 {
     primitives *own = call->own;
 
+    if (own->tiles)
+        limn_tiles_bind(own->tiles, call->dy[0].data, call->x[1].data, NULL, call->dx[0].data,
+                        call->scratch);
     if (own->data)
         LIMN_TRY(bind_sides(own->data, own->transposed, &call->dx[0], &call->dy[0], call->x[1].data,
                             NULL, call->scratch, error));
@@ -151,6 +205,7 @@ static limn_status run_backward(limn_call *call, limn_error *error)
 {
     primitives *own = call->own;
 
+    if (own->tiles) limn_tiles_run(own->tiles);
     if (own->data) LIMN_TRY(limn_dnn_run(own->data, error));
     if (own->weights) LIMN_TRY(limn_dnn_run(own->weights, error));
     if (own->pack) {
@@ -222,7 +277,11 @@ static limn_status prepare_backward(limn_call *call, const limn_args *geometry, 
     const char *first = NULL, *second = NULL;
     size_t scratch = 0;
 
-    if (wanted(call, 0)) {
+    if (wanted(call, 0) && takes_tiles(call, geometry, own->transposed)) {
+        LIMN_TRY(prepare_tiles(call, geometry, own, arena, error));
+        scratch = call->scratch_bytes;
+        first = limn_cpu_name(limn_cpu());
+    } else if (wanted(call, 0)) {
         limn_dnn_conv conv = describe(call, geometry, own->transposed, &call->dx[0], &call->dy[0]);
 
         conv.direction = own->transposed ? LIMN_DNN_FORWARD : LIMN_DNN_BACKWARD_DATA;

@@ -71,7 +71,7 @@ limn_status limn_dnn_create(limn_dnn_primitive **out, const limn_dnn_conv *conv,
 void limn_dnn_free(limn_dnn_primitive **primitive);
 
 const limn_dnn_layout *limn_dnn_weights(const limn_dnn_primitive *primitive);
-limn_method limn_dnn_method(const limn_dnn_primitive *primitive); /* that it has become */
+limn_method limn_dnn_method(const limn_dnn_primitive *primitive);         /* that it has become */
 const char *limn_dnn_implementation(const limn_dnn_primitive *primitive); /* "jit:avx512_core" */
 /* Scratch memory (bytes, 64-aligned) that the call needs while it runs; it may be shared. */
 size_t limn_dnn_scratch_bytes(const limn_dnn_primitive *primitive);

@@ -20,11 +20,11 @@ enum { LANES = 8, SUMS = 12 };
 typedef float vector __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
 
 /* In a fixed order: halves, quarters ... */
-static inline float sum_lanes(vector v)
+static inline float sum_lanes(const vector *v)
 {
     float f[LANES];
 
-    for (int i = 0; i < LANES; i++) f[i] = v[i];
+    for (int i = 0; i < LANES; i++) f[i] = (*v)[i];
     for (int half = LANES / 2; half; half /= 2)
         for (int i = 0; i < half; i++) f[i] += f[i + half];
     return f[0];
@@ -54,7 +54,7 @@ static inline __attribute__((always_inline)) void group(const limn_few_run *r, c
         }
     for (int p = 0; p < pixels; p++)
         for (int o = 0; o < channels; o++)
-            y[p * channels + o] = sum_lanes(sums[p * channels + o]) + (r->bias ? r->bias[o] : 0);
+            y[p * channels + o] = sum_lanes(&sums[p * channels + o]) + (r->bias ? r->bias[o] : 0);
 }
 
 static inline __attribute__((always_inline)) void row(const limn_few_run *r, const int channels)
