@@ -162,6 +162,7 @@ static void print_all(bool json, const limn_set_score *sets, const limn_score_re
         return;
     }
     if (sets) print_sets(sets);
+    if (sets && report) puts("\nfiles of equal names, for the case that they are pairs:");
     if (report) print_table(report);
 }
 
@@ -186,6 +187,7 @@ limn_status limn_cli_score(int argc, char **argv, limn_error *error)
     if (!sets.outputs || sets.are_pairs)
         status = limn_score_folder(&report, argv[1], argv[2], &s,
                                    isatty(STDERR_FILENO) ? progress : NULL, NULL, error);
+    if (sets.outputs && status == LIMN_SHAPE) status = LIMN_OK; /* of equal names, but no pairs */
     if (status) return status;
     print_all(o.json, sets.outputs ? &sets : NULL, report);
     limn_score_close(&report);
