@@ -551,9 +551,10 @@ void limn_check_close(limn_check_report **report);
 /* A run: settings, then everything that trains.  Five lines train a model:
  *
  *     limn_train_begin(&training, "pix2pix", NULL, &error);
- *     limn_setting_set(limn_train_rows(), limn_train_fields(training), "dataroot", "data", &error);
- *     limn_setting_set(limn_train_rows(), limn_train_fields(training), "out", "runs/first",
- * &error); limn_train_run(training, &watch, &error); limn_train_end(&training);
+ *     limn_train_set(training, "dataroot", "data/facades", &error);
+ *     limn_train_set(training, "out", "runs/facades", &error);
+ *     limn_train_run(training, &watch, &error);
+ *     limn_train_end(&training);
  *
  * The folder of the run then holds latest.safetensors and best.safetensors (models that describe
  * themselves), checkpoint.safetensors (to go on from), history.sqlite (settings, losses, scores,
@@ -622,8 +623,12 @@ const limn_setting *limn_train_rows(void);
  * On failure *out is NULL. */
 limn_status limn_train_begin(limn_training **out, const char *model, const char *resume,
                              limn_error *error);
-/* The struct that the rows describe, to be read and set until the training runs.  Texts are
- * borrowed until limn_train_end. */
+/* Sets one setting by its name, until the training runs; the value is copied.  SETTING where there
+ * is no such setting or it does not take that value; the training is as it was. */
+limn_status limn_train_set(limn_training *training, const char *name, const char *value,
+                           limn_error *error);
+/* The same as a struct that the rows describe, for who reads settings by rows.  Texts that are set
+ * in it are borrowed until limn_train_end. */
 void *limn_train_fields(limn_training *training);
 /* Trains until the last epoch is done (LIMN_OK), the time is up (LIMN_OK), limn_train_stop was
  * called (LIMN_STOPPED) or something fails.  Except for faults of the disk the run can always be

@@ -93,6 +93,13 @@ assert sorted(f.rsplit("/", 1)[1] for f in same[0]["files"]) == ["one.pgm", "x\u
 END
 then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: check --json"; fi
 
+# A training that cannot begin leaves nothing behind.
+expect "train wants pictures" 2 '' 'limn: say which pictures: limn train DATA *' train
+expect "train wants a folder that is there" 1 '' "limn: there is no data folder $folder/none*" train "$folder/none" --out "$folder/run"
+expect "train wants pictures in it" 1 '' "limn: $folder/nothing has no pairs to learn from*" train "$(mkdir "$folder/nothing"; echo "$folder/nothing")" --out "$folder/run"
+[ ! -e "$folder/run" ]
+if [ $? -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: a run is left behind"; fi
+
 if [ -w /dev/full ]; then
     "$limn" version >/dev/full 2>"$folder/err"
     code=$?

@@ -102,6 +102,9 @@ static void test_settings(void **state)
     limn_model_close(&model);
     assert_int_equal(limn_export(p.model, p.onnx, "G_B", &error), LIMN_SETTING);
     assert_non_null(strstr(error.text, "G_B"));
+    assert_int_equal(limn_export(p.model, p.model, NULL, &error), LIMN_SETTING);
+    assert_non_null(strstr(error.text, "would be overwritten"));
+    assert_int_equal(limn_import(p.from, p.from, NULL, &error), LIMN_SETTING);
     assert_int_equal(limn_export(p.from, p.onnx, NULL, &error), LIMN_FORMAT);
     assert_non_null(strstr(error.text, "limn import"));
     fclose(nowhere);

@@ -256,7 +256,8 @@ static void unusable_targets_are_refused(void **state)
     assert_int_equal(limn_file_create(&file, "/dev/null", &error), LIMN_IO);
     assert_string_equal(error.text, "/dev/null is a device or pipe; name a file to write instead");
     assert_int_equal(limn_file_create(&file, scratch_path(&folder, "no/such"), &error), LIMN_IO);
-    assert_non_null(strstr(error.text, "/no/such: could not create it beside: No such file"));
+    assert_non_null(
+        strstr(error.text, "/no/such: could not make a temporary file beside it: No such file"));
     limn_file_abandon(&file);
 }
 
@@ -289,6 +290,7 @@ static void mapping_sees_the_bytes(void **state)
 
 static void folders_are_made_with_those_above(void **state)
 {
+    char one[600];
     struct stat there;
 
     (void)state;
@@ -296,6 +298,12 @@ static void folders_are_made_with_those_above(void **state)
         assert_int_equal(limn_folder_make(scratch_path(&folder, "x//y/z/"), &error), LIMN_OK);
     assert_int_equal(stat(folder.path, &there), 0);
     assert_true(S_ISDIR(there.st_mode));
+    snprintf(one, sizeof one, "%s", scratch_path(&folder, "x/y"));
+    assert_true(limn_file_same(one, scratch_path(&folder, "x/y/../y")));
+    assert_false(limn_file_same(one, scratch_path(&folder, "x")));
+    assert_false(limn_file_same(one, scratch_path(&folder, "none")));
+    snprintf(one, sizeof one, "%s", scratch_path(&folder, "none"));
+    assert_false(limn_file_same(one, one));
     assert_int_equal(limn_folder_make("/", &error), LIMN_OK);
     assert_int_equal(limn_folder_make(".", &error), LIMN_OK);
     scratch_write(scratch_path(&folder, "file"), "", 0);

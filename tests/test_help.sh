@@ -34,6 +34,11 @@ for reader in man bash zsh fish; do
     is "twice the same for $reader" test $? -eq 0
 done
 
+# ---- a narrow terminal ----
+script -qec "stty cols 50; '$limn' help train" /dev/null </dev/null | tr -d '\r' >narrow
+is "help is cut to the terminal" test "$(awk '{ if (length > n) n = length } END { print n }' narrow)" -le 50
+is "and whole" grep -q -e '--lambda-NCE' narrow
+
 # ---- the page ----
 is "groff finds nothing wrong" silent groff -ww -man -Tutf8 man
 # It has no date, so that the same sources make the same page.

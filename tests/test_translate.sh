@@ -111,6 +111,19 @@ runs 0 '*' translate same.safetensors endings -o endings_out
 verdict "x.png and x.bmp do not meet" $?
 runs 0 '*' translate same.safetensors endings -o endings/out
 runs 0 '*3 of 3*' translate same.safetensors endings a.png -o endings/out
+mkdir here && cp a.png "here/Zeichnung für Ä b.png" && cp a.png "here/絵.png" && ln -s ../a.png here/link.png
+runs 0 '*3 of 3*' translate same.safetensors here -o "there und Ä"
+[ -f "there und Ä/Zeichnung für Ä b.png" ] && [ -f "there und Ä/絵.png" ] && [ -f "there und Ä/link.png" ]
+verdict "names of other letters, with blanks, of links" $?
+[ ! -L "there und Ä/link.png" ] && cmp -s a.png here/link.png
+verdict "what a link leads to is left alone" $?
+runs 2 '*many.png is the name of a picture*write many.png/*' translate same.safetensors a.png link.png -o many.png
+[ ! -e many.png ]
+verdict "no folder is made of a slip" $?
+runs 0 '*2 of 2*' translate same.safetensors a.png link.png -o many.png/
+[ -f many.png/a.png ] && [ -f many.png/link.png ]
+verdict "unless it is meant" $?
+runs 1 '*60000 x 60000 pixels, the limit is*' translate same.safetensors kinds/huge*.ppm -o x.png
 runs 1 '*no picture in this folder*' translate same.safetensors "$(mkdir none; echo none)" -o x
 runs 1 '*no such thing*' translate same.safetensors "no such thing" -o x
 runs 2 '*say where to*' translate same.safetensors a.png
@@ -131,6 +144,9 @@ verdict "a broken picture through a pipe" $?
 "$limn" translate same.safetensors - <eye.png >nothing 2>said.err
 [ $? -eq 3 ] && [ ! -s nothing ]
 verdict "a refused one through a pipe" $?
+script -qec "'$limn' translate same.safetensors a.png -o -" /dev/null >said.out 2>&1 </dev/null
+grep -q "a picture is not for a terminal" said.out
+verdict "no picture goes to a terminal: $(head -c 200 said.out | tr -cd '[:print:]')" $?
 "$limn" translate same.safetensors a.png -o - >/dev/full 2>said.err
 [ $? -eq 1 ] && grep -q "No space left" said.err
 verdict "a pipe that is full" $?

@@ -109,7 +109,7 @@ limn_status limn_file_create(limn_file *file, const char *path, limn_error *erro
         if (descriptor < 0 && errno != EWOULDBLOCK) break;
     }
     if (descriptor < 0) {
-        limn_status status = io_failed("create it beside", path, error);
+        limn_status status = io_failed("make a temporary file beside it", path, error);
 
         limn_file_abandon(file);
         return status;
@@ -275,6 +275,13 @@ static limn_status make_one(const char *path, limn_error *error)
     }
     errno = code;
     return io_failed("make the folder", path, error);
+}
+
+bool limn_file_same(const char *one, const char *other)
+{
+    struct stat a, b;
+
+    return !stat(one, &a) && !stat(other, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 limn_status limn_folder_make(const char *path, limn_error *error)

@@ -36,6 +36,9 @@ typedef struct limn_mapping {
 limn_status limn_file_map(limn_mapping *mapping, const char *path, limn_error *error);
 void limn_file_unmap(limn_mapping *mapping);
 
+/* Whether both names lead to the same file or folder; not when one of them leads nowhere. */
+bool limn_file_same(const char *one, const char *other);
+
 /* Makes a folder and those above it; no error when it is there. */
 limn_status limn_folder_make(const char *path, limn_error *error);
 

@@ -95,7 +95,8 @@ static void print_table(const char *folder, const limn_check_summary *s,
         if (findings[i].file_count > SHOWN)
             printf("  %-18s   and %zu more\n", "", findings[i].file_count - SHOWN);
     }
-    printf("%zu errors, %zu warnings, %zu notes\n", s->errors, s->warnings, s->notes);
+    printf("%zu error%s, %zu warning%s, %zu note%s\n", s->errors, s->errors == 1 ? "" : "s",
+           s->warnings, s->warnings == 1 ? "" : "s", s->notes, s->notes == 1 ? "" : "s");
 }
 
 limn_status limn_cli_check(int argc, char **argv, limn_error *error)

@@ -89,8 +89,8 @@ static void describe(char *text, size_t size, const limn_setting *row, const voi
 
 /* ---- Layout ---------------------------------------------------------------------------------- */
 
-/* Text broken at blanks into lines of so many columns (0: one line), the first one of which begins
- * at column `at`, the others at `indent`. */
+/* Text broken at blanks and behind bars into lines of so many columns (0: one line), the first one
+ * of which begins at column `at`, the others at `indent`. */
 static void put_text(FILE *to, const char *text, int at, int indent, int columns)
 {
     while (*text) {
@@ -99,7 +99,7 @@ static void put_text(FILE *to, const char *text, int at, int indent, int columns
         if (columns && length > room) {
             int cut = room > 0 ? room : 0;
 
-            while (cut > 0 && text[cut] != ' ') cut--;
+            while (cut > 0 && text[cut] != ' ' && text[cut - 1] != '|') cut--;
             length = cut > 0 ? cut : (int)strcspn(text, " "); /* a word longer than the line */
         }
         fprintf(to, "%.*s\n", length, text);
@@ -159,11 +159,19 @@ static void see_rows(void *context, const limn_setting *rows, const void *defaul
 
 static limn_status explain_command(FILE *to, const limn_cli_command *c, limn_error *error)
 {
-    fprintf(to, "limn %s: %s\n\nusage: limn %s%s%s\n", c->name, c->does, c->name,
-            *c->usage ? " " : "", c->usage);
+    int at, columns = limn_cli_columns(to);
+
+    at = fprintf(to, "limn %s: ", c->name);
+    put_text(to, c->does, at, 0, columns);
+    fputc('\n', to);
+    at = fprintf(to, "usage: limn %s%s", c->name, *c->usage ? " " : "");
+    if (*c->usage)
+        put_text(to, c->usage, at, 4, columns);
+    else
+        fputc('\n', to);
     if (c->about) {
         fputc('\n', to);
-        put_text(to, c->about, 0, 0, limn_cli_columns(to) ? limn_cli_columns(to) : 80);
+        put_text(to, c->about, 0, 0, columns ? columns : 80);
     }
     if (!c->settings) return LIMN_OK;
     fputc('\n', to);

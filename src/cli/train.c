@@ -282,7 +282,7 @@ static limn_status read_into(limn_training *training, own *o, int argc, char **a
 static limn_status look_ahead(int argc, char **argv, char *model, char *resume, size_t size,
                               limn_error *error)
 {
-    char *words[WORDS_MAX + 1], out[1000], folder[1000], name[1000];
+    char *words[WORDS_MAX + 1], data[8], out[1000], folder[1000], name[1000];
     limn_training *scratch = NULL;
     own o = own_defaults;
     limn_status status;
@@ -294,6 +294,7 @@ static limn_status look_ahead(int argc, char **argv, char *model, char *resume, 
     status = limn_train_begin(&scratch, NULL, NULL, error);
     if (!status) status = read_into(scratch, &o, argc, words, error);
     if (!status) {
+        text_of(scratch, "dataroot", data, sizeof data);
         text_of(scratch, "model", model, size);
         text_of(scratch, "out", out, sizeof out);
         text_of(scratch, "checkpoints-dir", folder, sizeof folder);
@@ -309,6 +310,8 @@ static limn_status look_ahead(int argc, char **argv, char *model, char *resume, 
             status = limn_cli_fail(error, LIMN_SETTING,
                                    "--continue-train wants --out FOLDER or --name NAME; --resume "
                                    "RUN says it in one");
+        else if (!*data)
+            status = limn_cli_usage(error, argv[0], "say which pictures");
     }
     limn_train_end(&scratch);
     return status;

@@ -102,13 +102,11 @@ limn_status limn_decoding_check(const limn_decoding *decoding, int64_t width, in
                          decoding->name, (long long)width, (long long)height);
     if (width > limits->side || height > limits->side)
         return limn_fail(error, LIMN_SHAPE,
-                         "%s: %lld x %lld pixels, the limit is %d a side; scale it down or raise "
-                         "the limit",
+                         "%s: %lld x %lld pixels, the limit is %d a side; scale it down",
                          decoding->name, (long long)width, (long long)height, limits->side);
     if ((uint64_t)width * (uint64_t)height > limits->pixels)
         return limn_fail(error, LIMN_SHAPE,
-                         "%s: %lld x %lld pixels, the limit is %llu in all; scale it down or raise "
-                         "the limit",
+                         "%s: %lld x %lld pixels, the limit is %llu in all; scale it down",
                          decoding->name, (long long)width, (long long)height,
                          (unsigned long long)limits->pixels);
     if (channels > limits->channels)

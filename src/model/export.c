@@ -15,6 +15,7 @@
  * training_mode has further outputs and is refused by most runtimes), so it is written out:
  * y = (x - mean) / sqrt(mean((x - mean)^2) + eps) * scale + shift, means over batch, height and
  * width, which is what limn computes at any batch size. */
+#include "base/file.h"
 #include "model/model.h"
 #include "model/model_card.h"
 #include "model/model_graph.h"
@@ -459,6 +460,9 @@ limn_status limn_export(const char *path, const char *to, const char *network, l
     limn_arena arena;
     limn_status status;
 
+    if (limn_file_same(path, to))
+        return limn_fail(error, LIMN_SETTING,
+                         "%s is the model and would be overwritten; name another output", to);
     LIMN_TRY(limn_model_open(&model, path, error));
     limn_arena_open(&arena, "export", 0);
     status = export(model, to, network, &arena, error);

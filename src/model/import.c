@@ -254,6 +254,9 @@ limn_status limn_import(const char *from, const char *to, const limn_import_sett
     limn_arena arena;
     limn_status status;
 
+    if (limn_file_same(from, to))
+        return limn_fail(error, LIMN_SETTING,
+                         "%s is read and would be overwritten; name another output", to);
     LIMN_TRY(limn_checkpoint_open(&checkpoint, from, error));
     limn_arena_open(&arena, "import", 0);
     status = import(checkpoint, from, to, settings ? settings : &nothing, &weights, &arena, error);

@@ -54,6 +54,14 @@ limn_status limn_train_begin(limn_training **out, const char *model, const char 
     return LIMN_OK;
 }
 
+limn_status limn_train_set(limn_training *t, const char *name, const char *value, limn_error *error)
+{
+    const char *copy = limn_take_text(&t->arena, value);
+
+    if (!copy) return limn_fail(error, LIMN_NO_MEMORY, "out of memory for --%s", name);
+    return limn_setting_set(limn_train_rows(), &t->settings, name, copy, error);
+}
+
 void *limn_train_fields(limn_training *t)
 {
     return &t->settings;

@@ -231,7 +231,6 @@ static uint64_t hash_of(const limn_data *data)
 
 static limn_status open_pictures(limn_training *t, limn_error *error)
 {
-    LIMN_TRY(open_lists(t, error));
     if (t->data.note) LIMN_TRY(limn_train_say(t, error, "data", "%s", t->data.note));
     LIMN_TRY(pass_gate(t, error));
     if (!limn_data_length(&t->data))
@@ -335,6 +334,7 @@ static limn_status open_all(limn_training *t, limn_error *error)
 
     LIMN_TRY(limn_train_check(&t->settings, t->recipe, error));
     LIMN_TRY(check_same(t, error));
+    LIMN_TRY(open_lists(t, error)); /* before a folder is made for what cannot be learnt */
     LIMN_TRY(choose_folder(t, error));
     if (!(path = limn_take_format(&t->arena, "%s/history.sqlite", t->folder)))
         return limn_fail(error, LIMN_NO_MEMORY, "out of memory for the history's path");

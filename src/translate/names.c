@@ -362,7 +362,11 @@ static limn_status choose_output(listing *l, const limn_translate_query *query, 
         } else if (l->folder)
             return limn_fail(error, LIMN_SETTING,
                              "%s is a file; several pictures need a folder to go to", output);
-    }
+    } else if (l->folder && output[length - 1] != '/' && limn_format_of_name(output))
+        return limn_fail(error, LIMN_SETTING,
+                         "%s is the name of a picture, and several need a folder; write %s/ if "
+                         "that is its name",
+                         output, output);
     while (l->folder && length > 1 && output[length - 1] == '/') length--;
     if (!(l->output = limn_take_format(&l->list->arena, "%.*s", (int)length, output)))
         return no_memory(error);
