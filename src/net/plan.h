@@ -54,7 +54,7 @@ bool limn_weights_lend(limn_weights *weights, int index, const float *plain,
                        void (*returned)(const void *floats, size_t count));
 /* Draws initial values: N(0, gain) for weights, N(1, gain) for norm scales, zero elsewhere; by
  * (seed, parameter's name), whatever else there is.  Only parameters whose network is named (NULL:
- * all). */
+ * all), and not those that are lent. */
 limn_status limn_weights_initial(limn_weights *weights, const char *network, uint64_t seed,
                                  float gain, limn_error *error);
 

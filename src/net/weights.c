@@ -406,6 +406,7 @@ limn_status limn_weights_initial(limn_weights *weights, const char *network, uin
         float *values;
 
         if (network && strcmp(network, info->network)) continue;
+        if (weights->entries[i].lent) continue;
         if (is_int8(&weights->entries[i])) {
             LIMN_TRY(initial_int8(&weights->entries[i], &random, error));
             continue;
