@@ -165,8 +165,6 @@ static limn_status lend_weights(bench *b, limn_error *error)
 
 static limn_status fill_weights(bench *b, limn_error *error)
 {
-    LIMN_TRY(limn_weights_open(&b->weights, error));
-    LIMN_TRY(limn_weights_declare(b->weights, b->graph, error));
     if (b->model)
         return limn_model_load_layers(b->model, limn_model_about(b->model)->generator, b->weights,
                                       b->layers, b->layer_count, error);
@@ -251,10 +249,12 @@ static limn_status open_bench(bench *b, const limn_bench_settings *s, limn_error
         limn_choices_recall(b->choices);
     settings.choices = b->choices;
     LIMN_TRY(describe(b, s, error));
-    LIMN_TRY(fill_weights(b, error));
+    LIMN_TRY(limn_weights_open(&b->weights, error));
+    LIMN_TRY(limn_weights_declare(b->weights, b->graph, error));
     begin = now();
     LIMN_TRY(limn_plan_open(&b->plan, b->graph, b->weights, &settings, error));
     b->plan_seconds = now() - begin;
+    LIMN_TRY(fill_weights(b, error)); /* straight to the layouts that the plan wants */
     if (s->tune) (void)limn_choices_remember(b->choices);
     return feed_noise(b, error);
 }

@@ -25,7 +25,8 @@ static limn_status map_parameters(limn_plan *plan, limn_error *error)
 {
     const limn_graph *g = plan->graph;
 
-    LIMN_TRY(limn_weights_add(plan->weights, g, error));
+    LIMN_TRY(limn_graph_is_training(g) ? limn_weights_add(plan->weights, g, error)
+                                       : limn_weights_declare(plan->weights, g, error));
     LIMN_TRY(limn_take_into(&plan->weight_index, &plan->arena,
                             ((size_t)g->parameter_count + 1) * sizeof *plan->weight_index, error));
     for (int p = 0; p < g->parameter_count; p++)

@@ -62,7 +62,6 @@ struct limn_plan {
     limn_weights *weights;
     limn_plan_settings settings;
     limn_compute compute; /* PLAIN, FP32 or BF16 */
-    bool channels_last; /* all maps */
     limn_choices *choices;
     double tune_until; /* limn_tune_clock */
     int measured;

@@ -10,8 +10,8 @@
  * something else (a reference kernel otherwise) reorder inside their call, and limn_plan_about
  * counts it.
  *
- * That rule has one exception: where bytes are multiplied all maps are channels-last, because
- * oneDNN's int8 convolutions read and write nothing else.
+ * That rule has one exception: what an int8 convolution writes is channels-last, because oneDNN's
+ * write nothing else, and so is what is made from it element by element.
  *
  * Weights.  Each parameter has one memory, its home.  Where it is trained, home has the layout in
  * which its gradient is made, so that the optimiser is one flat loop; where not, the layout in
@@ -35,7 +35,6 @@ static int channel_block(const limn_plan *plan, int c)
     int width = limn_cpu() == LIMN_CPU_AVX512 ? 16 : 8;
 
     if (plan->compute == LIMN_COMPUTE_PLAIN) return 1;
-    if (plan->channels_last) return c;
     return c % width == 0 ? width : c;
 }
 
@@ -110,16 +109,48 @@ static limn_status find_types(limn_plan *plan, bool **out, limn_error *error)
     return LIMN_OK;
 }
 
+/* Which values an int8 convolution writes, or are tied to one that it does: operations other than
+ * convolutions want maps of the same channels in the same layout. */
+static limn_status find_channels_last(limn_plan *plan, bool **out, limn_error *error)
+{
+    size_t values = (size_t)plan->graph->value_count;
+    limn_value *set;
+    bool *last;
+
+    LIMN_TRY(limn_take_into(&last, &plan->arena, values, error));
+    LIMN_TRY(limn_take_into(&set, &plan->arena, values * sizeof *set, error));
+    for (limn_value v = 0; v < plan->graph->value_count; v++) set[v] = v;
+    for (int s = 0; s < plan->step_count; s++) {
+        const limn_step *step = &plan->steps[s];
+        limn_value y = step->y[0];
+
+        if (step->call->backward || y < 0) continue;
+        unite(set, step->residual, y);
+        if (limn_op_weight(step->call->op, step->call->inputs) >= 0) continue;
+        for (int i = 0; i < step->call->inputs; i++)
+            if (step->x[i] >= 0 && is_map(step->call->op, i) &&
+                plan->graph->values[step->x[i]].shape.c == plan->graph->values[y].shape.c)
+                unite(set, step->x[i], y);
+    }
+    for (int s = 0; s < plan->step_count; s++)
+        if (plan->steps[s].call->op->flags & LIMN_OP_INT8)
+            last[find(set, plan->steps[s].y[0])] = true;
+    for (limn_value v = 0; v < plan->graph->value_count; v++) last[v] = last[find(set, v)];
+    *out = last;
+    return LIMN_OK;
+}
+
 static limn_status make_places(limn_plan *plan, limn_error *error)
 {
     const limn_graph *g = plan->graph;
-    bool *f32;
+    bool *f32, *last;
 
     plan->place_count = g->value_count;
     plan->place_room = g->value_count + 2 * plan->step_count;
     LIMN_TRY(limn_take_into(&plan->places, &plan->arena,
                             (size_t)plan->place_room * sizeof *plan->places, error));
     LIMN_TRY(find_types(plan, &f32, error));
+    LIMN_TRY(find_channels_last(plan, &last, error));
     for (int v = 0; v < plan->place_room; v++) {
         limn_place *p = &plan->places[v];
         limn_shape s;
@@ -129,7 +160,9 @@ static limn_status make_places(limn_plan *plan, limn_error *error)
         s = p->shape = g->values[v].shape;
         p->parameter = g->values[v].parameter;
         p->type = f32[v] || plan->compute != LIMN_COMPUTE_BF16 ? LIMN_F32 : LIMN_BF16;
-        p->block = g->values[v].float32 ? 1 : channel_block(plan, s.c);
+        p->block = g->values[v].float32                             ? 1
+                   : last[v] && plan->compute != LIMN_COMPUTE_PLAIN ? s.c
+                                                                    : channel_block(plan, s.c);
         p->batch_stride = (size_t)s.c * (size_t)s.h * (size_t)s.w;
         if (p->parameter >= 0 && g->parameters[p->parameter].kind == LIMN_PARAMETER_INT8)
             p->type = LIMN_I8;
@@ -483,8 +516,6 @@ limn_status limn_plan_make_layouts(limn_plan *plan, limn_error *error)
     LIMN_TRY(limn_take_into(&plan->home, &plan->arena, parameters * sizeof *plan->home, error));
     LIMN_TRY(limn_take_into(&plan->home_known, &plan->arena, parameters, error));
     LIMN_TRY(limn_take_into(&plan->trains, &plan->arena, parameters, error));
-    for (int s = 0; s < plan->step_count; s++)
-        plan->channels_last |= (plan->steps[s].call->op->flags & LIMN_OP_INT8) != 0;
     LIMN_TRY(make_places(plan, error));
     LIMN_TRY(place_parts(plan, error));
     for (int s = 0; s < plan->step_count; s++) LIMN_TRY(prepare_step(plan, &plan->steps[s], error));

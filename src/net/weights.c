@@ -257,13 +257,15 @@ limn_status limn_weights_adopt(limn_weights *weights, int index, const limn_dnn_
     limn_status status = LIMN_OK;
 
     if (layout == e->layout || (layout && e->layout && limn_dnn_layout_equal(layout, e->layout)))
-        return LIMN_OK;
+        return e->lent ? LIMN_OK : settle(e, error);
     moved.layout = NULL;
     if (layout) LIMN_TRY(own_layout(weights, layout, &moved.layout, error));
     moved.bytes = layout ? limn_dnn_layout_bytes(layout) : plain_bytes(&e->info);
     if (!(moved.memory = limn_block(moved.bytes))) return no_memory(e, error);
     /* The packing writes every byte, zeros where a layout is padded. */
-    if (e->layout && layout)
+    if (!source) /* all zero, in any layout: what fills it packs straight to where it belongs */
+        memset(moved.memory, 0, moved.bytes);
+    else if (e->layout && layout)
         status = repack(e->layout, source, layout, moved.memory, error);
     else if (layout)
         status = repack_plain(&moved, false, is_int8(e), source, moved.memory, error);

@@ -8,7 +8,6 @@
  * x has 4 c channels, phase by phase, and one row and one column more than half of y.  An int8
  * transposed convolution is computed so: its zero stands for 0 everywhere then, while a transposed
  * convolution proper sees fewer taps at the border than inside. */
-#include "op/op.h"
 #include "op/shapes.h"
 #include "op/spans.h"
 
@@ -51,6 +50,18 @@ static size_t run_of(const limn_tensor *x, const limn_tensor *y)
     return run;
 }
 
+static void activate_row(const limn_call *call, int n, int h)
+{
+    const limn_tensor *y = &call->y[0];
+
+    for (int c = 0; c < y->shape.c && call->activation; c += y->block) {
+        char *row = (char *)y->data + limn_at(y, n, c, h, 0) * limn_type_bytes(y->type);
+
+        limn_kernels_chosen()->activate(y->type, row, row, (size_t)y->shape.w * (size_t)y->block,
+                                        call->activation, call->slope);
+    }
+}
+
 static void sort_rows(void *context, size_t begin, size_t end, int part)
 {
     const limn_call *call = context;
@@ -74,6 +85,7 @@ static void sort_rows(void *context, size_t begin, size_t end, int part)
                     from += (size_t)x->block * bytes;
                 }
             }
+        activate_row(call, n, h);
     }
 }
 
@@ -99,6 +111,7 @@ static const limn_op_case cases[] = {
 const limn_op limn_op_interleave = {
     .name = "interleave",
     .does = "the four phases of a doubled map, put together",
+    .flags = LIMN_OP_TAIL,
     .inputs_min = 1,
     .inputs_max = 1,
     .outputs = 1,

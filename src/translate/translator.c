@@ -433,7 +433,8 @@ static limn_status choose_layers(limn_translator *t, limn_error *error)
     return LIMN_OK;
 }
 
-/* The file is checked against the network as it is described, then read for the rewritten one. */
+/* The file is checked against the network as it is described, then read for the rewritten one: when
+ * the plan made ahead has said in which layouts, so that nothing is kept twice. */
 static limn_status load_rewritten(limn_translator *t, limn_error *error)
 {
     const char *name = t->network->name;
@@ -450,6 +451,7 @@ static limn_status load_rewritten(limn_translator *t, limn_error *error)
     status = limn_weights_declare(t->weights, graph, error);
     limn_graph_close(&graph);
     LIMN_TRY(status);
+    plan_ahead(t);
     return limn_model_load_layers(t->model, name, t->weights, t->layers, t->layer_count, error);
 }
 
@@ -461,12 +463,9 @@ static limn_status open_network(limn_translator *t, limn_error *error)
     if (limn_model_graph(&t->declared, name, &t->description, error))
         return limn_while(error, "%s", limn_model_path(t->model));
     LIMN_TRY(choose_layers(t, error));
-    if (t->rewrites) {
-        LIMN_TRY(load_rewritten(t, error));
-    } else {
-        LIMN_TRY(limn_weights_declare(t->weights, t->declared, error));
-        LIMN_TRY(limn_model_lend(t->model, name, t->weights, error));
-    }
+    if (t->rewrites) return load_rewritten(t, error);
+    LIMN_TRY(limn_weights_declare(t->weights, t->declared, error));
+    LIMN_TRY(limn_model_lend(t->model, name, t->weights, error));
     plan_ahead(t);
     return LIMN_OK;
 }
