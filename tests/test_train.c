@@ -7,107 +7,17 @@
  * Networks are tiny; what is tried here does not depend on their size. */
 #include "model/model.h"
 #include "train/train_inside.h"
-#include "train_data.h"
+#include "train_runs.h"
 
 #include <jansson.h>
 #include <math.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <sqlite3.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
-
-static const char *program;
-
-static void set(limn_training *t, const char *name, const char *value)
-{
-    limn_error error = { 0 };
-
-    if (limn_setting_set(limn_train_rows(), limn_train_fields(t), name, value, &error))
-        fail_msg("%s", error.text);
-}
-
-/* A tiny pix2pix on s->folder/data, of which nothing but the folder of the run is open. */
-static limn_training *tiny(const char *data, const char *out)
-{
-    static const char *const settings[][2] = {
-        { "netG", "unet_32" },
-        { "ngf", "4" },
-        { "ndf", "4" },
-        { "crop-size", "32" },
-        { "load-size", "36" },
-        { "n-epochs", "3" },
-        { "compute", "fp32" },
-        { "n-epochs-decay", "3" },
-        { "num-threads", "1" },
-        { "val-pictures", "4" },
-        { "sheet-pictures", "2" },
-        { "netD", "n_layers" },
-        { "n-layers-D", "2" },
-    };
-    limn_error error = { 0 };
-    limn_training *t;
-
-    if (limn_train_begin(&t, "pix2pix", NULL, &error)) fail_msg("%s", error.text);
-    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
-        set(t, settings[i][0], settings[i][1]);
-    set(t, "dataroot", data);
-    set(t, "out", out);
-    return t;
-}
-
-typedef struct folders {
-    scratch s;
-    char data[300], a[300], b[300];
-} folders;
-
-static void open_folders(folders *f)
-{
-    scratch_open(&f->s);
-    snprintf(f->data, sizeof f->data, "%s/data", f->s.folder);
-    snprintf(f->a, sizeof f->a, "%s/a", f->s.folder);
-    snprintf(f->b, sizeof f->b, "%s/b", f->s.folder);
-    make_pairs(f->data, "train", 10, 40, false);
-    make_pairs(f->data, "val", 4, 40, false);
-}
-
-static void expect_same_files(const char *a, const char *b, const char *name)
-{
-    char path[400];
-    size_t count_a, count_b;
-    char *bytes_a, *bytes_b;
-
-    snprintf(path, sizeof path, "%s/%s", a, name);
-    assert_non_null(bytes_a = scratch_read(path, &count_a));
-    snprintf(path, sizeof path, "%s/%s", b, name);
-    assert_non_null(bytes_b = scratch_read(path, &count_b));
-    assert_int_equal(count_a, count_b);
-    assert_memory_equal(bytes_a, bytes_b, count_a);
-    free(bytes_a);
-    free(bytes_b);
-}
-
-/* The first column of the first row, as a number. */
-static double ask(const char *folder, const char *query)
-{
-    sqlite3 *base;
-    sqlite3_stmt *s;
-    char path[400];
-    double value;
-
-    snprintf(path, sizeof path, "%s/history.sqlite", folder);
-    assert_int_equal(sqlite3_open(path, &base), SQLITE_OK);
-    if (sqlite3_prepare_v2(base, query, -1, &s, NULL) != SQLITE_OK)
-        fail_msg("%s: %s", query, sqlite3_errmsg(base));
-    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
-    value = sqlite3_column_double(s, 0);
-    sqlite3_finalize(s);
-    sqlite3_close(base);
-    return value;
-}
 
 /* ---- Killed and resumed ---------------------------------------------------------------------- */
 
@@ -508,6 +418,16 @@ static void test_overfitting(void **state)
     }
     assert_int_equal((int)ask(f.a, said), 0);
     assert_true(ask(f.b, said) >= 1);
+    /* The best is the smallest validation L1 there was, and no later one. */
+    for (int round = 0; round < 2; round++) {
+        const char *run = round ? f.b : f.a;
+        int best = (int)ask(run, "SELECT max(epoch) FROM epochs WHERE best");
+
+        assert_int_equal(best, (int)ask(run, "SELECT epoch FROM scores WHERE part = 'val' AND name "
+                                             "= 'l1' ORDER BY value, epoch LIMIT 1"));
+        assert_int_equal((int)ask(run, "SELECT best FROM epochs WHERE epoch = 1"), 1);
+        assert_true(round ? best < 12 : best > 6);
+    }
     scratch_close(&f.s);
 }
 
@@ -542,7 +462,88 @@ static void test_schedule(void **state)
     for (int i = 0; i < 5; i++) assert_false(limn_learning_rate_after(&s, &at, 0.499));
     assert_true(limn_learning_rate_after(&s, &at, 0.499));
     assert_true(fabs(limn_learning_rate(&s, &at, 9) - 0.2) < 1e-12);
-    assert_false(limn_learning_rate_after(&s, &at, 0.4));
+    /* Smaller is better: a score that falls is left alone, one that rises is not. */
+    at = (limn_train_state){ .rate_factor = 1, .plateau_best = NAN };
+    for (int i = 0; i < 12; i++) assert_false(limn_learning_rate_after(&s, &at, 0.5 * pow(0.9, i)));
+    for (int i = 0; i < 5; i++) assert_false(limn_learning_rate_after(&s, &at, 0.6));
+    assert_true(limn_learning_rate_after(&s, &at, 0.6));
+    assert_false(limn_learning_rate_after(&s, &at, NAN));
+}
+
+/* ---- First values ---------------------------------------------------------------------------- */
+
+/* --init-type orthogonal: W W^T = gain^2 I, or W^T W for a matrix taller than wide; norms as ever.
+ */
+static void test_orthogonal(void **state)
+{
+    limn_train_settings s = limn_train_defaults(limn_recipe_find("pix2pix"));
+    limn_error error = { 0 };
+    limn_trainer t;
+    int wide = 0, tall = 0;
+
+    (void)state;
+    s.netG = "unet_32";
+    s.ngf = s.ndf = 4;
+    s.preparation.crop_size = 32;
+    s.init_type = LIMN_INIT_ORTHOGONAL;
+    s.init_gain = 0.5;
+    if (limn_trainer_open(&t, limn_recipe_find("pix2pix"), &s, &error)) fail_msg("%s", error.text);
+    for (int i = 0; i < limn_weights_count(t.weights); i++) {
+        const limn_parameter_info *info = limn_weights_at(t.weights, i);
+        size_t n = (size_t)info->shape.n, m = limn_count(info->shape) / n;
+        size_t rows = n <= m ? n : m, length = n <= m ? m : n;
+        float *w;
+
+        if (info->kind != LIMN_PARAMETER_WEIGHT) continue;
+        assert_non_null(w = limn_block(n * m * sizeof *w));
+        assert_false(limn_weights_get(t.weights, i, w, &error));
+        n <= m ? wide++ : tall++;
+        for (size_t a = 0; a < rows; a++)
+            for (size_t b = 0; b <= a; b++) {
+                double sum = 0;
+
+                for (size_t k = 0; k < length; k++)
+                    sum += n <= m ? (double)w[a * m + k] * (double)w[b * m + k]
+                                  : (double)w[k * m + a] * (double)w[k * m + b];
+                if (fabs(sum - (a == b ? 0.25 : 0)) > 1e-5)
+                    fail_msg("%s: rows %zu and %zu give %g", info->name, a, b, sum);
+            }
+        limn_block_free(w);
+    }
+    assert_true(wide > 5);
+    (void)tall; /* convolutions are rarely so */
+    limn_trainer_close(&t);
+}
+
+/* ---- Settings that old scripts use ----------------------------------------------------------- */
+
+static void test_old_settings(void **state)
+{
+    folders f;
+    limn_error error = { 0 };
+    limn_training *t;
+    char path[400];
+
+    (void)state;
+    open_folders(&f);
+    t = tiny(f.data, f.a);
+    set(t, "save_epoch_freq", "2");
+    set(t, "save_latest_freq", "7");
+    set(t, "epoch_count", "3");
+    set(t, "html", "false");
+    if (limn_train_run(t, NULL, &error)) fail_msg("%s", error.text);
+    limn_train_end(&t);
+    for (int epoch = 1; epoch <= 6; epoch++) {
+        snprintf(path, sizeof path, "%s/epoch_%04d.safetensors", f.a, epoch);
+        assert_int_equal(access(path, F_OK), epoch == 4 || epoch == 6 ? 0 : -1);
+    }
+    expect_same_files(f.a, f.a, "latest.safetensors");
+    snprintf(path, sizeof path, "%s/index.html", f.a);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal((int)ask(f.a, "SELECT min(epoch) FROM steps"), 3); /* the schedule's third */
+    assert_int_equal((int)ask(f.a, "SELECT count(*) FROM steps"), 40);
+    assert_true(ask(f.a, "SELECT lr FROM steps WHERE step = 11") == 2e-4 * 0.75);
+    scratch_close(&f.s);
 }
 
 /* ---- The command line ------------------------------------------------------------------------ */
@@ -577,6 +578,8 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_schedule),
+        cmocka_unit_test(test_orthogonal),
+        cmocka_unit_test(test_old_settings),
         cmocka_unit_test(test_killed_and_resumed),
         cmocka_unit_test(test_killed_and_resumed_with_average),
         cmocka_unit_test(test_stopped_on_request),

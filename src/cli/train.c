@@ -128,14 +128,40 @@ static void on_step(void *context, const limn_train_step *t)
 }
 
 /* The scores of a training without pairs. */
-static void put_distance(const limn_train_epoch *t, const char *before)
+static void put_distance(FILE *to, const limn_train_epoch *t)
 {
     if (isnan(t->distance)) return;
-    printf("%sdistance: %.4f (%.4f to %.4f%s)", before, t->distance, t->distance_low,
-           t->distance_high, t->distance_means_something ? "" : ", too few pictures to mean much");
-    if (!isnan(t->cycle)) printf(" cycle: %.4f", t->cycle);
-    if (!isnan(t->identity)) printf(" identity: %.4f", t->identity);
-    if (t->best) printf(" best");
+    fprintf(to, "  distance: %.4f (%.4f to %.4f%s)", t->distance, t->distance_low, t->distance_high,
+            t->distance_means_something ? "" : ", too few pictures to mean much");
+    if (!isnan(t->cycle)) fprintf(to, " cycle: %.4f", t->cycle);
+    if (!isnan(t->identity)) fprintf(to, " identity: %.4f", t->identity);
+    if (t->best) fprintf(to, " best");
+}
+
+/* What stays of an epoch on a terminal: scores, and as many of the losses as fit on the line.  All
+ * of them are in the results page. */
+static void put_epoch(const limn_train_epoch *t)
+{
+    char *line = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&line, &size);
+    int columns = limn_cli_columns(stdout);
+
+    if (!to) return;
+    fprintf(to, "epoch %d/%d  %.0f s", t->epoch, t->epochs, t->seconds);
+    if (!isnan(t->l1))
+        fprintf(to, "  L1 %.4f (train %.4f)  PSNR %.2f  SSIM %.3f%s", t->l1, t->train_l1, t->psnr,
+                t->ssim, t->best ? "  best" : "");
+    put_distance(to, t);
+    for (int i = 0; i < t->losses && !fflush(to); i++) {
+        char loss[80];
+        int width = snprintf(loss, sizeof loss, "  %s %.3f", t->loss_names[i], t->loss_values[i]);
+
+        if ((int)size + width >= columns) break;
+        fputs(loss, to);
+    }
+    if (!fclose(to)) puts(line);
+    free(line);
 }
 
 static void on_epoch(void *context, const limn_train_epoch *t)
@@ -164,17 +190,11 @@ static void on_epoch(void *context, const limn_train_epoch *t)
         if (!isnan(t->identity)) json_number("identity", t->identity);
         printf(", \"best\": %s}\n", t->best ? "true" : "false");
     } else if (s->terminal) {
-        printf("epoch %d/%d  %.0f s", t->epoch, t->epochs, t->seconds);
-        put_losses(stdout, t->losses, t->loss_names, t->loss_values);
-        if (!isnan(t->l1))
-            printf("  | validation L1 %.4f (train %.4f)  PSNR %.2f  SSIM %.3f%s", t->l1,
-                   t->train_l1, t->psnr, t->ssim, t->best ? "  best" : "");
-        put_distance(t, "  | ");
-        putchar('\n');
+        put_epoch(t);
     } else {
         if (!isnan(t->distance)) {
             printf("validation (epoch: %d)", t->epoch);
-            put_distance(t, " ");
+            put_distance(stdout, t);
             putchar('\n');
         }
         if (!isnan(t->l1))
@@ -198,6 +218,10 @@ static void on_event(void *context, const char *kind, const char *sentence)
         limn_cli_json_text(sentence);
         puts("}");
         fflush(stdout);
+        return;
+    }
+    if (s->terminal && !strcmp(kind, "screening")) { /* how far it is: nothing to keep */
+        limn_cli_live(stdout, sentence);
         return;
     }
     if (s->terminal) limn_cli_live(stdout, NULL);
@@ -250,6 +274,7 @@ static void catch_signals(limn_training *training)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on files is an error of writing, with a sentence */
 }
 
 /* ---- The command ----------------------------------------------------------------------------- */

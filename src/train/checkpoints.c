@@ -73,10 +73,12 @@ static limn_status add_network(limn_model_card *card, const limn_trainer *t, con
 /* What a setting does not change about the result, or nobody else should read. */
 static bool private_row(const limn_setting *row)
 {
-    static const char *const names[] = { "dataroot",  "name",      "out",
-                                         "init",      "minutes",   "num-threads",
-                                         "cache-mib", "sign-cert", "save-minutes",
-                                         "sign-key",  "threads",   "checkpoints-dir" };
+    static const char *const names[] = { "dataroot",       "name",         "out",
+                                         "init",           "minutes",      "num-threads",
+                                         "cache-mib",      "sign-cert",    "save-minutes",
+                                         "sign-key",       "threads",      "checkpoints-dir",
+                                         "html",           "display-freq", "save-latest-freq",
+                                         "save-epoch-freq" };
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(row->name, names[i])) return true;

@@ -25,11 +25,11 @@ enum {
     SHEETS_MAX = 120,
     EVENTS_MAX = 60,
     WIDTH = 320,
-    HEIGHT = 150,
-    LEFT = 50,
+    HEIGHT = 170,
+    LEFT = 48,
     RIGHT = 8,
     TOP = 10,
-    BOTTOM = 20,
+    BOTTOM = 26,
 };
 
 /* ---- A text that grows ----------------------------------------------------------------------- */
@@ -125,7 +125,7 @@ static limn_status add_point(void *context, const char *const *c, int count, lim
     return LIMN_OK;
 }
 
-static const series *find(const curves *all, const char *part, const char *name)
+static series *find(const curves *all, const char *part, const char *name)
 {
     for (int i = 0; i < all->count; i++)
         if (!strcmp(all->all[i].part, part) && !strcmp(all->all[i].name, name)) return &all->all[i];
@@ -158,20 +158,68 @@ static double down(const range *r, double y)
 
 static void put_line(text *t, const range *r, const series *s, const char *kind)
 {
-    if (!s || !s->count) return;
     put_format(t, "<polyline class=\"%s\" points=\"", kind);
     for (int i = 0; i < s->count; i++)
         put_format(t, "%.1f,%.1f ", across(r, s->x[i]), down(r, s->y[i]));
     put(t, "\"/>");
-    put_format(t, "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"2.5\"/>", kind,
+}
+
+/* Losses of single steps jump about: their moving mean is what can be read. */
+static void smooth(series *s)
+{
+    double mean = s->y[0], share = 10.0 / s->count;
+
+    for (int i = 0; i < s->count; i++) s->y[i] = mean += share * (s->y[i] - mean);
+}
+
+/* The line and its last point; of a noisy one the mean, with itself faintly behind. */
+static void put_series(text *t, const range *r, series *s, const char *kind, bool noisy)
+{
+    if (!s || !s->count) return;
+    if (noisy && s->count > 40) {
+        put_line(t, r, s, "faint");
+        smooth(s);
+    }
+    put_line(t, r, s, kind);
+    put_format(t, "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\"/>", kind,
                across(r, s->x[s->count - 1]), down(r, s->y[s->count - 1]));
 }
 
+/* The distance of grid lines: 1, 2 or 5 of some power of ten, so that two to five of them fit. */
+static double tick(double span)
+{
+    double power = pow(10, floor(log10(span / 2)));
+    double times = span / 2 / power;
+
+    return power * (times >= 5 ? 5 : times >= 2 ? 2 : 1);
+}
+
+static void put_grid(text *t, const range *r, const char *of_x)
+{
+    double span = r->y1 - r->y0, step = span > 0 ? tick(span) : 1;
+    int places = step < 1 ? (int)ceil(-log10(step) - 1e-9) : 0;
+
+    for (double k = ceil(r->y0 / step - 1e-9); k * step <= r->y1 + 1e-9 * step || span <= 0; k++) {
+        double y = span > 0 ? k * step : r->y0;
+
+        put_format(t,
+                   "<line class=\"g\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/><text x=\"%d\" "
+                   "y=\"%.1f\" text-anchor=\"end\">%.*f</text>",
+                   LEFT, WIDTH - RIGHT, down(r, y), down(r, y), LEFT - 6, down(r, y) + 4,
+                   span > 0 ? places : 3, y);
+        if (span <= 0) break;
+    }
+    put_format(t, "<text x=\"%d\" y=\"%d\">%s %.0f</text>", LEFT, HEIGHT - 5, of_x, r->x0);
+    if (r->x1 > r->x0)
+        put_format(t, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%.0f</text>", WIDTH - RIGHT,
+                   HEIGHT - 5, r->x1);
+}
+
 /* One chart: a, and b (may be NULL) beside it. */
-static void put_chart(text *t, const char *title, const char *of_x, const series *a,
-                      const series *b)
+static void put_chart(text *t, const char *title, const char *of_x, series *a, series *b)
 {
     range r = { HUGE_VAL, -HUGE_VAL, HUGE_VAL, -HUGE_VAL };
+    bool noisy = !strcmp(of_x, "step");
 
     widen(&r, a);
     widen(&r, b);
@@ -180,21 +228,9 @@ static void put_chart(text *t, const char *title, const char *of_x, const series
     put_format(t, "</b> <span class=\"a\">%.4g</span>", a->y[a->count - 1]);
     if (b && b->count) put_format(t, " <span class=\"b\">%.4g</span>", b->y[b->count - 1]);
     put_format(t, "</figcaption><svg viewBox=\"0 0 %d %d\" role=\"img\">", WIDTH, HEIGHT);
-    for (int i = 0; i <= 2; i++) {
-        double y = r.y0 + (r.y1 - r.y0) * i / 2;
-
-        put_format(t,
-                   "<line class=\"g\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/><text x=\"%d\" "
-                   "y=\"%.1f\" text-anchor=\"end\">%.3g</text>",
-                   LEFT, WIDTH - RIGHT, down(&r, y), down(&r, y), LEFT - 5, down(&r, y) + 3, y);
-        if (r.y1 <= r.y0) break;
-    }
-    put_format(t, "<text x=\"%d\" y=\"%d\">%s %.0f</text>", LEFT, HEIGHT - 5, of_x, r.x0);
-    if (r.x1 > r.x0)
-        put_format(t, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%.0f</text>", WIDTH - RIGHT,
-                   HEIGHT - 5, r.x1);
-    put_line(t, &r, b, "b");
-    put_line(t, &r, a, "a");
+    put_grid(t, &r, of_x);
+    put_series(t, &r, b, "b", noisy);
+    put_series(t, &r, a, "a", noisy);
     put(t, "</svg></figure>\n");
 }
 
@@ -204,10 +240,11 @@ static const char head[] =
     "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
     "<style>\n"
-    ":root{--back:#fbfaf8;--card:#fff;--ink:#22252b;--soft:#6b7079;--line:#e4e1da;--a:#2563a8;"
+    ":root{--back:#fbfaf8;--card:#fff;--ink:#22252b;--soft:#6b7079;--line:#e4e1da;--warn:#b3261e;--"
+    "a:#2563a8;"
     "--b:#d9822b}\n"
     "@media(prefers-color-scheme:dark){:root{--back:#17191d;--card:#1f2227;--ink:#e6e4df;"
-    "--soft:#9aa0a8;--line:#343840;--a:#7fb2ea;--b:#e9a355}}\n"
+    "--soft:#9aa0a8;--line:#343840;--warn:#ff8a7a;--a:#7fb2ea;--b:#e9a355}}\n"
     "body{margin:0 auto;max-width:1100px;padding:28px 22px 60px;background:var(--back);"
     "color:var(--ink);font:15px/1.5 system-ui,sans-serif}\n"
     "h1{font-size:26px;font-weight:600;margin:0}h2{font-size:17px;font-weight:600;margin:34px 0 "
@@ -216,16 +253,18 @@ static const char head[] =
     ".grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(235px,1fr));gap:14px}\n"
     "figure{margin:0;padding:12px 14px 6px;background:var(--card);border:1px solid var(--line);"
     "border-radius:8px}figcaption{font-size:14px}\n"
-    "svg{width:100%;height:auto;display:block}svg text{font-size:10px;fill:var(--soft)}"
+    "svg{width:100%;height:auto;display:block}svg text{font-size:13px;fill:var(--soft)}"
     ".g{stroke:var(--line)}polyline{fill:none;stroke-width:1.8;stroke-linejoin:round}\n"
-    "polyline.a{stroke:var(--a)}polyline.b{stroke:var(--b)}circle.a{fill:var(--a)}"
+    "polyline.faint{stroke:var(--a);opacity:.28;stroke-width:1}polyline.a{stroke:var(--a)}polyline."
+    "b{stroke:var(--b)}circle.a{fill:var(--a)}"
     "circle.b{fill:var(--b)}span.a{color:var(--a)}span.b{color:var(--b)}\n"
     "#sheet{max-width:100%;border:1px solid var(--line);border-radius:8px;background:#fff}\n"
     "#slider{width:min(480px,70%);vertical-align:middle;accent-color:var(--a)}\n"
     "table{border-collapse:collapse;font-size:14px}td{padding:2px 18px 2px 0;vertical-align:top;"
     "border-bottom:1px solid var(--line)}td:first-child{color:var(--soft);white-space:nowrap}\n"
     ".columns{columns:2 380px}.columns table{width:100%}tr{break-inside:avoid}\n"
-    ".warning td,p.warning{color:#b3261e}\n"
+    ".warning td,p.warning{color:var(--warn)}a{color:var(--a)}"
+    "summary{cursor:pointer;font-size:17px;font-weight:600;margin:34px 0 10px}\n"
     "</style>\n";
 
 static const char script[] =
@@ -347,7 +386,7 @@ static limn_status put_curves(text *t, limn_history *history, curves *all, limn_
                "<span class=\"b\">pictures it learns from</span>; a gap that opens is "
                "over-fitting</p>\n<div class=\"grid\">\n");
         for (size_t i = 0; i < sizeof scores / sizeof *scores; i++) {
-            const series *val = find(all, "val", scores[i][0]);
+            series *val = find(all, "val", scores[i][0]);
 
             if (val) put_chart(t, scores[i][1], "epoch", val, find(all, "train", scores[i][0]));
         }
@@ -451,12 +490,15 @@ static limn_status write_all(text *t, limn_history *history, const char *title, 
              "SELECT time, epoch, kind, sentence FROM events ORDER BY number DESC LIMIT %d",
              EVENTS_MAX);
     LIMN_TRY(limn_history_query(history, events, add_event, t, error));
-    put(t, "</table>\n<h2>Settings</h2>\n<div class=\"columns\"><table>\n");
+    put(t, "</table>\n<details><summary>Settings</summary>\n<div class=\"columns\"><table>\n");
     LIMN_TRY(limn_history_query(history,
                                 "SELECT name, value FROM settings WHERE value <> '' ORDER BY name",
                                 add_setting, t, error));
-    put(t, "</table></div>\n<footer>Written by limn after each epoch. All numbers are in "
-           "history.sqlite beside this page.</footer>\n</body></html>\n");
+    put(t,
+        "</table></div></details>\n<footer>Written by limn after each epoch. Beside this page: the "
+        "model <a href=\"latest.safetensors\">latest.safetensors</a>, the pictures above in <a "
+        "href=\"sheets/\">sheets</a>, and all numbers in <a "
+        "href=\"history.sqlite\">history.sqlite</a>.</footer>\n</body></html>\n");
     return LIMN_OK;
 }
 

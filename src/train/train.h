@@ -22,6 +22,13 @@ typedef enum limn_lr_policy {
     LIMN_LR_PLATEAU,
 } limn_lr_policy;
 
+typedef enum limn_init_type {
+    LIMN_INIT_NORMAL,
+    LIMN_INIT_XAVIER,
+    LIMN_INIT_KAIMING,
+    LIMN_INIT_ORTHOGONAL,
+} limn_init_type;
+
 /* A setting that a recipe brings along: whatever kind its row has. */
 enum { LIMN_TRAIN_TERMS_MAX = 32 };
 typedef union limn_train_term {
@@ -53,6 +60,9 @@ typedef struct limn_train_settings {
     int compute, threads;
     bool tune; /* measure how convolutions are computed fastest, before the first step */
     double save_minutes, minutes;
+    int64_t save_latest_freq, display_freq;
+    int save_epoch_freq, epoch_count;
+    bool html;
     int val_pictures, sheet_pictures;
 } limn_train_settings;
 

@@ -86,6 +86,7 @@ static limn_status save_models(limn_training *t, const epoch_end *e, limn_error 
     limn_saved_text record[9];
     char texts[9][NUMBER_TEXT];
     size_t count = 0;
+    int every = t->settings.save_epoch_freq;
 
     snprintf(texts[0], NUMBER_TEXT, "%zu", t->screened.pictures);
     record[count++] = (limn_saved_text){ "screener.pictures", texts[0] };
@@ -99,6 +100,13 @@ static limn_status save_models(limn_training *t, const epoch_end *e, limn_error 
         count++;
     }
     LIMN_TRY(limn_run_save_model(t->latest, &t->trainer, &t->state, record, count, error));
+    if (every && t->state.epoch % (uint64_t)every == 0) {
+        char path[1024];
+
+        snprintf(path, sizeof path, "%s/epoch_%04llu.safetensors", t->folder,
+                 (unsigned long long)t->state.epoch);
+        LIMN_TRY(limn_run_save_model(path, &t->trainer, &t->state, record, count, error));
+    }
     if (!e->best) return LIMN_OK;
     return limn_run_save_model(t->best, &t->trainer, &t->state, record, count, error);
 }
@@ -165,13 +173,14 @@ static limn_status warn(limn_training *t, const epoch_end *e, limn_error *error)
                           val, train, (unsigned long long)s->best_epoch, s->best_score);
 }
 
-static limn_status write_page(limn_training *t, limn_error *error)
+limn_status limn_train_write_page(limn_training *t, limn_error *error)
 {
     const limn_train_state *s = &t->state;
     const char *title = strrchr(t->folder, '/');
     char summary[600];
     int used;
 
+    if (!t->settings.html) return LIMN_OK;
     title = title && title[1] ? title + 1 : t->folder;
     used = snprintf(summary, sizeof summary, "%s, epoch %llu of %d, %llu steps", t->recipe->name,
                     (unsigned long long)s->epoch, limn_train_epochs(t),
@@ -238,7 +247,7 @@ limn_status limn_train_end_epoch(limn_training *t, limn_error *error)
     LIMN_TRY(warn(t, &e, error));
     LIMN_TRY(limn_train_watch_looks(t, e.scores.looks, error));
     LIMN_TRY(limn_train_save(t, error));
-    LIMN_TRY(write_page(t, error));
+    LIMN_TRY(limn_train_write_page(t, error));
     tell(t, &e);
     t->epoch_began = limn_train_now();
     t->epoch_waited = 0;

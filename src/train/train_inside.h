@@ -58,6 +58,8 @@ limn_status limn_train_say(limn_training *t, limn_error *error, const char *kind
 limn_status limn_train_save(limn_training *t, limn_error *error);
 /* Scores, samples, models, checkpoint, page.  state.epoch counts the epoch already. */
 limn_status limn_train_end_epoch(limn_training *t, limn_error *error);
+/* The results page as things stand. */
+limn_status limn_train_write_page(limn_training *t, limn_error *error);
 /* Goes back to the checkpoint with half the learning rate, or (the second time) gives up. */
 limn_status limn_train_go_back(limn_training *t, const char *loss, limn_error *error);
 int limn_train_epochs(const limn_training *t);

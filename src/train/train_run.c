@@ -276,7 +276,8 @@ static limn_status start(limn_training *t, limn_error *error)
 {
     const char *sentence;
 
-    t->state = (limn_train_state){ .rate_factor = 1,
+    t->state = (limn_train_state){ .epoch = (uint64_t)t->settings.epoch_count - 1,
+                                   .rate_factor = 1,
                                    .best_score = NAN,
                                    .plateau_best = NAN,
                                    .data_count = limn_data_length(&t->data),
@@ -472,6 +473,11 @@ static limn_status stopped(limn_training *t, limn_error *error)
                      t->folder);
 }
 
+static bool every(uint64_t step, int64_t steps)
+{
+    return steps > 0 && step % (uint64_t)steps == 0;
+}
+
 static limn_status steps(limn_training *t, limn_error *error)
 {
     uint64_t epochs = (uint64_t)limn_train_epochs(t);
@@ -492,7 +498,11 @@ static limn_status steps(limn_training *t, limn_error *error)
                                     t->folder));
             return limn_history_flush(t->history, error);
         }
-        if (now - t->saved > 60 * t->settings.save_minutes) LIMN_TRY(limn_train_save(t, error));
+        if (now - t->saved > 60 * t->settings.save_minutes ||
+            every(t->state.step, t->settings.save_latest_freq))
+            LIMN_TRY(limn_train_save(t, error));
+        if (every(t->state.step, t->settings.display_freq))
+            LIMN_TRY(limn_train_write_page(t, error));
     }
     LIMN_TRY(limn_train_say(t, error, "finished", "finished after %llu steps",
                             (unsigned long long)t->state.step));

@@ -133,54 +133,6 @@ limn_status limn_trainer_tune(limn_trainer *t, int *measured, limn_error *error)
     return LIMN_OK;
 }
 
-/* ---- First values ---------------------------------------------------------------------------- */
-
-/* Standard deviations by the fan of a weight (Glorot and Bengio 2010; He et al. 2015), put in the
- * place of the one that limn_weights_initial draws with. */
-static limn_status scale_by_fan(limn_trainer *t, bool xavier, limn_error *error)
-{
-    for (int i = 0; i < limn_weights_count(t->weights); i++) {
-        const limn_parameter_info *info = limn_weights_at(t->weights, i);
-        size_t count = limn_count(info->shape);
-        double taps = (double)info->shape.h * info->shape.w, in = taps * info->shape.c,
-               out = taps * info->shape.n, deviation;
-        limn_status status;
-        float *values;
-
-        if (info->kind != LIMN_PARAMETER_WEIGHT) continue;
-        deviation = xavier ? t->train->init_gain * sqrt(2 / (in + out)) : sqrt(2 / in);
-        if (!(values = limn_block(count * sizeof *values)))
-            return limn_fail(error, LIMN_NO_MEMORY, "out of memory for %s", info->name);
-        status = limn_weights_get(t->weights, i, values, error);
-        for (size_t k = 0; k < count; k++) values[k] *= (float)deviation;
-        if (!status) status = limn_weights_set(t->weights, i, values, error);
-        limn_block_free(values);
-        LIMN_TRY(status);
-    }
-    return LIMN_OK;
-}
-
-static limn_status first_values(limn_trainer *t, limn_error *error)
-{
-    uint64_t seed = (uint64_t)t->train->seed;
-
-    if (t->train->init_type == 0)
-        return limn_weights_initial(t->weights, NULL, seed, (float)t->train->init_gain, error);
-    LIMN_TRY(limn_weights_initial(t->weights, NULL, seed, 1, error));
-    LIMN_TRY(scale_by_fan(t, t->train->init_type == 1, error));
-    for (int i = 0; i < limn_weights_count(t->weights); i++) { /* norms stay N(1, 0.02) */
-        const limn_parameter_info *info = limn_weights_at(t->weights, i);
-        float values[4096];
-
-        if (info->initial != LIMN_INITIAL_NORMAL_ONE || limn_count(info->shape) > 4096) continue;
-        LIMN_TRY(limn_weights_get(t->weights, i, values, error));
-        for (size_t k = 0; k < limn_count(info->shape); k++)
-            values[k] = 1 + 0.02f * (values[k] - 1);
-        LIMN_TRY(limn_weights_set(t->weights, i, values, error));
-    }
-    return LIMN_OK;
-}
-
 /* Pictures of earlier steps take the place of newer ones, which must be as large. */
 static limn_status check_pool(const limn_trainer *t, limn_error *error)
 {
@@ -208,7 +160,7 @@ limn_status limn_trainer_open(limn_trainer *t, const limn_recipe *recipe,
     for (int pass = 0; pass < t->passes && !status; pass++)
         status = limn_weights_add(t->weights, t->graphs[pass], error);
     if (!status) status = check_pool(t, error);
-    if (!status) status = first_values(t, error);
+    if (!status) status = limn_trainer_first_values(t, error);
     if (status) limn_trainer_close(t);
     return status;
 }

@@ -48,6 +48,9 @@ limn_status limn_trainer_open(limn_trainer *trainer, const limn_recipe *recipe,
                               const limn_train_settings *settings, limn_error *error);
 void limn_trainer_close(limn_trainer *trainer); /* fine on {0} */
 
+/* Draws what --init-type says; limn_trainer_open does it.  first_values.c */
+limn_status limn_trainer_first_values(limn_trainer *trainer, limn_error *error);
+
 /* Replaces first values by those of files (several: a comma between): models or checkpoints of
  * limn, checkpoints whose tensors are called "G.model..." and so on, and what `limn import` reads,
  * each for a generator, a critic or both.  Other numbers of channels are fitted.  *sentence (in the

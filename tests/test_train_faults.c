@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What happens to a training from outside: it is killed at any moment, its disk is full, its
+ * folders and pictures vanish under it.  Each ends in a sentence or goes on, and what was saved
+ * last is whole: gone on with, the run ends in the same bytes as one that nothing happened to.
+ *
+ * Everything is the program as people call it, with all that has a state switched on: touches of
+ * colour, flips, dropout, the moving average, the pool of CycleGAN, gradients of two batches. */
+#include "train_runs.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+
+static folders f; /* a: nothing happens to it.  b: something does */
+static char log_path[400];
+
+static const char common[] =
+    "--ngf 4 --ndf 4 --netD n_layers --n-layers-D 2 --crop-size 32 --load-size 36 --n-epochs 3 "
+    "--n-epochs-decay 3 --compute fp32 --threads 1 --num-threads 1 --val-pictures 4 "
+    "--sheet-pictures 2 --no-tune --save-latest-freq 3 --ema 0.9 --cache-mib 0";
+static const char pix2pix[] = "--netG unet_32 --hints 3 --accumulate 2";
+static const char cycle_gan[] = "--model cycle_gan --netG resnet_1blocks --pool-size 3 --dropout";
+
+/* Starts `limn train`; --resume when recipe is NULL.  limit: of a file's size, in KiB; 0: none. */
+static pid_t begin(const char *out, const char *recipe, long limit)
+{
+    char command[2400];
+    pid_t child;
+    int used = limit ? snprintf(command, sizeof command, "ulimit -f %ld; ", 2 * limit) : 0;
+
+    if (recipe)
+        snprintf(command + used, sizeof command - (size_t)used, "exec %s train %s --out %s %s %s",
+                 program, f.data, out, common, recipe);
+    else
+        snprintf(command + used, sizeof command - (size_t)used, "exec %s train --resume %s",
+                 program, out);
+    if (!(child = fork())) {
+        int log = open(log_path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+
+        dup2(log, STDOUT_FILENO);
+        dup2(log, STDERR_FILENO);
+        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+        _exit(127);
+    }
+    assert_true(child > 0);
+    return child;
+}
+
+/* The exit code, or the signal below zero. */
+static int end(pid_t child)
+{
+    int how;
+
+    assert_int_equal(waitpid(child, &how, 0), child);
+    return WIFSIGNALED(how) ? -WTERMSIG(how) : WEXITSTATUS(how);
+}
+
+static int train(const char *out, const char *recipe)
+{
+    return end(begin(out, recipe, 0));
+}
+
+static void expect_said(const char *words)
+{
+    size_t count;
+    char *text = scratch_read(log_path, &count);
+
+    assert_non_null(text);
+    if (!strstr(text, words)) fail_msg("\"%s\" is not in: %s", words, text);
+    free(text);
+}
+
+static bool has_ended(pid_t child)
+{
+    siginfo_t about = { .si_pid = 0 };
+
+    assert_int_equal(waitid(P_PID, (id_t)child, &about, WEXITED | WNOHANG | WNOWAIT), 0);
+    return about.si_pid == child;
+}
+
+static const char *in_run(const char *out, const char *name)
+{
+    static char path[400];
+
+    snprintf(path, sizeof path, "%s/%s", out, name);
+    return path;
+}
+
+/* Waits until the run has said `step` steps to its history, or is over. */
+static void wait_for_step(pid_t child, const char *out, int step)
+{
+    while (!has_ended(child)) {
+        sqlite3 *base;
+        sqlite3_stmt *s = NULL;
+        int found = -1;
+
+        if (sqlite3_open_v2(in_run(out, "history.sqlite"), &base, SQLITE_OPEN_READONLY, NULL) ==
+                SQLITE_OK &&
+            sqlite3_prepare_v2(base, "SELECT max(step) FROM steps", -1, &s, NULL) == SQLITE_OK &&
+            sqlite3_step(s) == SQLITE_ROW)
+            found = sqlite3_column_int(s, 0);
+        sqlite3_finalize(s);
+        sqlite3_close(base);
+        if (found >= step) return;
+        nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+    }
+}
+
+/* ---- Killed ---------------------------------------------------------------------------------- */
+
+/* Waits until a checkpoint is being written, for the times-th time. */
+static void wait_for_writing(pid_t child, int times)
+{
+    char part[400];
+
+    snprintf(part, sizeof part, "%s", in_run(f.b, "checkpoint.safetensors.limn-part"));
+    for (int i = 0; i < times; i++) {
+        while (i && !access(part, F_OK) && !has_ended(child)) {}
+        while (access(part, F_OK) && !has_ended(child)) {}
+    }
+}
+
+/* Kills the run some times: in the middle of the writing of a checkpoint, drawn which, or a little
+ * later.  How often it could. */
+static int killed_until_done(const char *recipe)
+{
+    limn_random random = { .seed = 11 };
+    int kills = 0;
+
+    for (int round = 0; round < 12; round++) {
+        bool resumes = !access(in_run(f.b, "checkpoint.safetensors"), F_OK);
+        pid_t child = begin(f.b, resumes ? NULL : recipe, 0);
+        long later = 1000000 * (long)limn_random_below(&random, 2 * (uint64_t)round, 30);
+        int how;
+
+        if (round < 6) {
+            wait_for_writing(child,
+                             1 + (int)limn_random_below(&random, 2 * (uint64_t)round + 1, 3));
+            if (round % 2) nanosleep(&(struct timespec){ .tv_nsec = later }, NULL);
+            kill(child, SIGKILL);
+        }
+        how = end(child);
+        if (!how) return kills;
+        assert_int_equal(how, -SIGKILL);
+        kills++;
+    }
+    fail_msg("the run does not end");
+    return 0;
+}
+
+static void expect_same_runs(void)
+{
+    char query[80];
+
+    expect_same_files(f.a, f.b, "latest.safetensors");
+    for (int step = 1; step <= 30; step += 3) {
+        snprintf(query, sizeof query, "SELECT sum(value) FROM losses WHERE step = %d", step);
+        assert_true(ask(f.a, query) == ask(f.b, query));
+    }
+    assert_true(ask(f.a, "SELECT count(*) FROM steps") == ask(f.b, "SELECT count(*) FROM steps"));
+    assert_int_equal((int)ask(f.b, "SELECT count(*) FROM epochs"), 6);
+}
+
+static void test_pix2pix_killed(void **state)
+{
+    (void)state;
+    assert_int_equal(train(f.a, pix2pix), 0);
+    assert_true(killed_until_done(pix2pix) >= 3);
+    expect_same_runs();
+    expect_same_files(f.a, f.b, "best.safetensors");
+}
+
+static void test_cycle_gan_killed(void **state)
+{
+    char command[900];
+
+    (void)state;
+    snprintf(command, sizeof command,
+             "cd %s && cp -r train trainA && mv train trainB && cp -r val valA && mv val valB",
+             f.data);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(train(f.a, cycle_gan), 0);
+    assert_true(killed_until_done(cycle_gan) >= 3);
+    expect_same_runs();
+}
+
+/* The first Ctrl-C stops at the next step and saves; two at once are one more than is needed. */
+static void test_interrupted(void **state)
+{
+    pid_t child;
+    int how;
+
+    (void)state;
+    assert_int_equal(train(f.a, pix2pix), 0);
+    child = begin(f.b, pix2pix, 0);
+    wait_for_step(child, f.b, 3);
+    kill(child, SIGINT);
+    assert_int_equal(end(child), 130);
+    expect_said("goes on");
+    child = begin(f.b, NULL, 0);
+    wait_for_step(child, f.b, 12);
+    kill(child, SIGINT);
+    kill(child, SIGINT);
+    how = end(child);
+    assert_true(how == -SIGINT || how == 130);
+    assert_int_equal(train(f.b, NULL), 0);
+    expect_same_runs();
+}
+
+/* ---- Disk and folders ------------------------------------------------------------------------ */
+
+/* Begins, waits for that step, holds the run and does something to it; the exit code. */
+static int harmed(const char *recipe, int step, void (*harm)(void))
+{
+    pid_t child = begin(f.b, recipe, 0);
+
+    wait_for_step(child, f.b, step);
+    kill(child, SIGSTOP);
+    harm();
+    kill(child, SIGCONT);
+    return end(child);
+}
+
+static void rename_or_fail(const char *from, const char *to)
+{
+    char path[500];
+
+    snprintf(path, sizeof path, "%s/%s", f.s.folder, from);
+    assert_int_equal(rename(path, scratch_path(&f.s, to)), 0);
+}
+
+/* No file may become larger than half a checkpoint: as on a disk that is full. */
+static void test_full_disk(void **state)
+{
+    size_t count;
+    char *bytes;
+
+    (void)state;
+    assert_int_equal(train(f.a, pix2pix), 0);
+    assert_int_equal(end(begin(f.b, "--minutes 0.0001 --netG unet_32 --hints 3 --accumulate 2", 0)),
+                     0);
+    assert_non_null(bytes = scratch_read(in_run(f.b, "checkpoint.safetensors"), &count));
+    free(bytes);
+    assert_int_equal(end(begin(f.b, NULL, (long)count / 2048)), 1);
+    expect_said(f.b); /* names the file */
+    assert_int_equal(train(f.b, NULL), 0);
+    expect_same_runs();
+}
+
+static void take_data_away(void)
+{
+    rename_or_fail("data", "elsewhere");
+}
+
+static void test_data_folder_vanishes(void **state)
+{
+    (void)state;
+    assert_int_equal(train(f.a, pix2pix), 0);
+    assert_int_equal(harmed(pix2pix, 6, take_data_away), 1);
+    expect_said("pictures can't be read");
+    expect_said(f.data);
+    assert_int_equal(train(f.b, NULL), 1); /* still not there, and said so */
+    expect_said(f.data);
+    rename_or_fail("elsewhere", "data");
+    assert_int_equal(train(f.b, NULL), 0);
+    expect_same_runs();
+}
+
+static void take_run_away(void)
+{
+    rename_or_fail("b", "elsewhere");
+}
+
+static void test_run_folder_vanishes(void **state)
+{
+    (void)state;
+    assert_int_equal(train(f.a, pix2pix), 0);
+    assert_int_equal(harmed(pix2pix, 6, take_run_away), 1);
+    expect_said(f.b);
+    assert_int_equal(train(f.b, NULL), 1);
+    expect_said("checkpoint.safetensors");
+    rename_or_fail("elsewhere", "b");
+    assert_int_equal(train(f.b, NULL), 0);
+    expect_same_files(f.a, f.b, "latest.safetensors");
+}
+
+static void break_pictures(void)
+{
+    scratch_write(scratch_path(&f.s, "data/train/004.png"), "no picture", 10);
+    assert_int_equal(unlink(scratch_path(&f.s, "data/val/002.png")), 0);
+}
+
+static void test_pictures_break(void **state)
+{
+    (void)state;
+    assert_int_equal(harmed(pix2pix, 6, break_pictures), 0);
+    expect_said("train/004.png");
+    expect_said("val/002.png");
+    assert_int_equal((int)ask(f.b, "SELECT count(*) FROM steps"), 30);
+    assert_int_equal((int)ask(f.b, "SELECT count(*) FROM epochs"), 6);
+    assert_true(ask(f.b, "SELECT count(*) FROM events WHERE kind = 'broken'") >= 2);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    open_folders(&f);
+    snprintf(log_path, sizeof log_path, "%s/log", f.s.folder);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    scratch_close(&f.s);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, start, stop)
+    const struct CMUnitTest tests[] = {
+        CASE(test_pix2pix_killed), CASE(test_cycle_gan_killed),     CASE(test_interrupted),
+        CASE(test_full_disk),      CASE(test_data_folder_vanishes), CASE(test_run_folder_vanishes),
+        CASE(test_pictures_break),
+    };
+
+    if (argc < 3) {
+        fprintf(stderr, "usage: test_train_faults ROOT PROGRAM\n");
+        return 2;
+    }
+    program = argv[2];
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
