@@ -4,7 +4,7 @@
  * another, are they brighter where the input is, do they carry the grid of its upsampling?
  *
  * Pictures are added one at a time and only small versions are kept (32 x 32 means), so a look at a
- * hundred pictures takes 4 MB and 3 ms a picture. */
+ * hundred pictures takes 4 MB, and 10 ms for each with its target at 256 x 256. */
 #ifndef LIMN_SCORE_LOOK_H
 #define LIMN_SCORE_LOOK_H
 
