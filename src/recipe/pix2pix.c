@@ -18,21 +18,18 @@ static const limn_setting rows[] = {
     { .name = NULL },
 };
 
-static const limn_recipe_settings defaults = {
-    .generator = { .net = "unet_256",
-                   .input_nc = 3,
-                   .output_nc = 3,
-                   .filters = 64,
-                   .norm = LIMN_NORM_BATCH,
-                   .dropout = true,
-                   .picture_statistics = true },
-    .critic = { .net = "basic", .filters = 64, .layers = 3, .norm = LIMN_NORM_BATCH },
-    .batch = 1,
-    .height = 256,
-    .width = 256,
-    .gan_mode = LIMN_GAN_VANILLA,
-    .adam = { .beta1 = 0.5f, .beta2 = 0.999f, .eps = 1e-8f, .rate = 1 },
-};
+/* clang-format off */
+#define SETTINGS(in, out)                                                                          \
+    {                                                                                              \
+        .generator = { .net = "unet_256", .input_nc = in, .output_nc = out, .filters = 64,         \
+                       .norm = LIMN_NORM_BATCH, .dropout = true, .picture_statistics = true },     \
+        .critic = { .net = "basic", .filters = 64, .layers = 3, .norm = LIMN_NORM_BATCH },         \
+        .batch = 1, .height = 256, .width = 256,                                                   \
+        .gan_mode = LIMN_GAN_VANILLA,                                                              \
+        .adam = { .beta1 = 0.5f, .beta2 = 0.999f, .eps = 1e-8f, .rate = 1 },                       \
+    }
+/* clang-format on */
+static const limn_recipe_settings of_pictures = SETTINGS(3, 3), of_lightness = SETTINGS(1, 2);
 
 static void step(limn_graph *g, const limn_recipe_settings *s)
 {
@@ -70,27 +67,11 @@ const limn_recipe limn_recipe_pix2pix = {
     .does = "from pairs of pictures",
     .networks = "G D",
     .generators = "G",
-    .defaults = &defaults,
+    .defaults = &of_pictures,
     .rows = rows,
     .terms = &default_terms,
     .terms_bytes = sizeof default_terms,
     .step = step,
-};
-
-static const limn_recipe_settings of_lightness = {
-    .generator = { .net = "unet_256",
-                   .input_nc = 1,
-                   .output_nc = 2,
-                   .filters = 64,
-                   .norm = LIMN_NORM_BATCH,
-                   .dropout = true,
-                   .picture_statistics = true },
-    .critic = { .net = "basic", .filters = 64, .layers = 3, .norm = LIMN_NORM_BATCH },
-    .batch = 1,
-    .height = 256,
-    .width = 256,
-    .gan_mode = LIMN_GAN_VANILLA,
-    .adam = { .beta1 = 0.5f, .beta2 = 0.999f, .eps = 1e-8f, .rate = 1 },
 };
 
 const limn_recipe limn_recipe_colorization = {
