@@ -200,7 +200,7 @@ static void put_grid(text *t, const range *r, const char *of_x)
     int places = step < 1 ? (int)ceil(-log10(step) - 1e-9) : 0;
 
     for (double k = ceil(r->y0 / step - 1e-9); k * step <= r->y1 + 1e-9 * step || span <= 0; k++) {
-        double y = span > 0 ? k * step : r->y0;
+        double y = (span > 0 ? k * step : r->y0) + 0.0; /* never "-0" */
 
         put_format(t,
                    "<line class=\"g\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/><text x=\"%d\" "
