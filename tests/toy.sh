@@ -12,11 +12,11 @@ limn=$(realpath "$1")
 tool=$(realpath "$2")
 folder=${TOY_FOLDER:-demo/toy}
 hue_least=0.9
-outline_least=0.65
+outline_least=0.6
 failed=0
 
 # Small enough for minutes: 64x64, four blocks, few filters.  The critic sees 16x16 pixels: one that
-# sees whole forms wants those of the other side (with 2 layers the outline fell to 0.7).
+# sees whole forms wants those of the other side (with 2 layers cycle_gan turned discs into stars).
 common="--netG resnet_4blocks --ngf 12 --ndf 16 --netD n_layers --n-layers-D 1
         --load-size 64 --crop-size 64 --lr 0.0005 --val-pictures 6"
 
