@@ -248,7 +248,7 @@ runs 0 '' score same.safetensors data
 grep -q "worst of 2 by L1" said.out
 verdict "score for people" $?
 runs 1 '*' score same.safetensors kinds
-runs 2 '*say which model*' score same.safetensors
+runs 2 '*say which folder*' score same.safetensors
 no_parts
 
 echo "[==========] $((passed + failed)) test(s) run."
