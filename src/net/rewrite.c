@@ -191,13 +191,17 @@ static void through_concatenation(reading *r, const limn_graph *g)
 }
 
 /* A ReLU of what came through one already, or through a leaky one, is the ReLU of what went in. */
+static limn_value without_repetition(const limn_graph *g, limn_value v)
+{
+    const limn_node_info *node = maker(g, v);
+
+    return is_head(node) && node->args.slope >= 0 ? node->x[0] : v;
+}
+
 static void through_repetition(reading *r, const limn_graph *g)
 {
-    for (int i = 0; i < r->count && r->head == LIMN_ACTIVATION_RELU; i++) {
-        const limn_node_info *node = maker(g, r->pieces[i]);
-
-        if (is_head(node) && node->args.slope >= 0) r->pieces[i] = node->x[0];
-    }
+    for (int i = 0; i < r->count && r->head == LIMN_ACTIVATION_RELU; i++)
+        r->pieces[i] = without_repetition(g, r->pieces[i]);
 }
 
 static reading read_through(const limn_graph *g, const limn_node_info *node, bool transposed)
@@ -264,11 +268,40 @@ static void copy_inputs(copying *c)
     }
 }
 
+static const limn_layer *layer_of(const copying *c, int node, bool *is_norm)
+{
+    for (int i = 0; i < c->count; i++)
+        if (c->layers[i].node == node || c->layers[i].norm_node == node) {
+            *is_norm = c->layers[i].norm_node == node;
+            return &c->layers[i];
+        }
+    return NULL;
+}
+
+/* Where every convolution that reads v is int8 and reads through what makes it, v itself is wanted
+ * by ReLUs alone, which can do without.  (Elsewhere v is made by the step that makes what it is
+ * made of, and costs nothing.) */
+static bool only_read_through(const copying *c, limn_value v)
+{
+    for (int n = 0; n < c->from->node_count; n++) {
+        const limn_node_info *node = &c->from->nodes[n];
+        const limn_layer *layer;
+        bool is_norm;
+
+        if (node->x[0] != v || node->op->activation == LIMN_ACTIVATION_RELU) continue;
+        layer = layer_of(c, n, &is_norm);
+        if (!layer || is_norm || !layer->int8) return false;
+    }
+    return true;
+}
+
 static void copy_node(copying *c, const limn_node_info *node)
 {
     limn_value inputs[LIMN_INPUTS_MAX], y;
 
     for (int i = 0; i < node->inputs; i++) inputs[i] = mapped(c, node->x[i]);
+    if (node->op->activation == LIMN_ACTIVATION_RELU && only_read_through(c, node->x[0]))
+        inputs[0] = mapped(c, without_repetition(c->from, node->x[0]));
     y = limn_node(c->to, node->op, node->name, &node->args, inputs, node->inputs);
     for (int j = 0; j < LIMN_OUTPUTS_MAX; j++)
         if (node->y[j] >= 0) c->map[node->y[j]] = limn_output_of(c->to, y, j);
@@ -314,16 +347,6 @@ static limn_value in_int8(copying *c, const limn_layer *layer)
                   LIMN_INT8_BESIDE + r.count - 1);
     if (!layer->transposed) return y;
     return limn_node(c->to, &limn_op_interleave, node->name, &(limn_args){ 0 }, &y, 1);
-}
-
-static const limn_layer *layer_of(const copying *c, int node, bool *is_norm)
-{
-    for (int i = 0; i < c->count; i++)
-        if (c->layers[i].node == node || c->layers[i].norm_node == node) {
-            *is_norm = c->layers[i].norm_node == node;
-            return &c->layers[i];
-        }
-    return NULL;
 }
 
 static void copy_all(copying *c)

@@ -387,10 +387,17 @@ static uint32_t stream_of(const char *name)
  * times. */
 static limn_status initial_int8(entry *e, const limn_random *random, limn_error *error)
 {
+    bool floats = e->layout && !limn_dnn_layout_is_int8(e->layout); /* without VNNI */
+
     LIMN_TRY(settle(e, error));
-    if (e->layout) return LIMN_OK; /* it has values and is in use */
-    for (size_t k = 0; k < e->bytes; k++)
-        ((int8_t *)e->memory)[k] = whole(30 * limn_random_normal(random, k));
+    for (size_t k = 0; k < e->bytes / (floats ? sizeof(float) : 1); k++) {
+        int8_t v = whole(30 * limn_random_normal(random, k));
+
+        if (floats)
+            ((float *)e->memory)[k] = v;
+        else
+            ((int8_t *)e->memory)[k] = v;
+    }
     return LIMN_OK;
 }
 
