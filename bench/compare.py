@@ -279,9 +279,12 @@ def compare(name, args):
     if ours.best is None or theirs.best is None:
         who = "limn" if ours.best is None else peer
         return {**result, "met": False, "error": f"{who} has no result"}
-    for _ in range(args.rounds - 1):
-        ours.again(args, count)
-        theirs.again(args, count)
+    try:
+        for _ in range(args.rounds - 1):
+            ours.again(args, count)
+            theirs.again(args, count)
+    except Failed as fault:
+        return {**result, "met": False, "error": str(fault)}
     ratio = ours.median() / theirs.median()
     ratios = [a["median_ms"] / b["median_ms"] for a, b in zip(ours.results, theirs.results)]
     rss = max(r["rss_mib"] for r in ours.results)
