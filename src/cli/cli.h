@@ -83,7 +83,8 @@ limn_status limn_cli_complete(FILE *to, const char *shell, limn_error *error);
 /* Each hands out its settings and runs. */
 #define LIMN_CLI_COMMANDS(X)                                                                       \
     X(train)                                                                                       \
-    X(translate) X(score) X(check) X(info) X(verify) X(import) X(export) X(quantize) X(bench) X(plan) X(help)
+    X(translate)                                                                                   \
+    X(score) X(check) X(info) X(verify) X(import) X(export) X(quantize) X(bench) X(plan) X(help)
 #define X(name)                                                                                    \
     limn_status limn_cli_##name##_settings(limn_cli_see see, void *context, limn_error *error);    \
     limn_status limn_cli_##name(int argc, char **argv, limn_error *error);
