@@ -33,6 +33,12 @@ INLINE void all_to_bytes(int type, int head, uint8_t *to, size_t to_stride, cons
     float zero = (float)how->zero;
 
     if (run == to_stride && run == from_stride) run *= pixels, pixels = 1;
+    if (run == 16) { /* a block of channels: one vector, when the compiler knows */
+        for (size_t p = 0; p < pixels; p++)
+            run_to_bytes(type, head, to + p * to_stride, from(type, source, p * from_stride), 16,
+                         how->slope, how->factor, zero);
+        return;
+    }
     for (size_t p = 0; p < pixels; p++)
         run_to_bytes(type, head, to + p * to_stride, from(type, source, p * from_stride), run,
                      how->slope, how->factor, zero);
