@@ -556,7 +556,7 @@ static void test_command_line(void **state)
         { "--loadSize 0", "--load-size is 0" }, /* an older spelling */
         { "--which_direction AtoC", "AtoB|BtoA" },
         { "--resume /nowhere", "/nowhere" },
-        { "", "--dataroot" },
+        { "", "say which pictures: limn train DATA" },
     };
     char command[500], text[2000];
 
