@@ -551,11 +551,9 @@ static void test_old_settings(void **state)
 static void test_command_line(void **state)
 {
     static const char *const rows[][2] = {
-        { "--ngff 4", "did you mean --ngf?" },
-        { "--lr 3", "it must be 1e-09 to 1" },
+        { "--ngff 4", "did you mean --ngf?" },         { "--lr 3", "it must be 1e-09 to 1" },
         { "--loadSize 0", "--load-size is 0" }, /* an older spelling */
-        { "--which_direction AtoC", "AtoB|BtoA" },
-        { "--resume /nowhere", "/nowhere" },
+        { "--which_direction AtoC", "AtoB|BtoA" },     { "--resume /nowhere", "/nowhere" },
         { "", "say which pictures: limn train DATA" },
     };
     char command[500], text[2000];
