@@ -4,16 +4,20 @@
 BUILD = build
 PREFIX = /usr/local
 
-.PHONY: build demo check toy bench size install clean
+.PHONY: build demo demo-train check toy bench size install clean
 
 build:
 	@tools/setup build
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --prefix=$(PREFIX)
 	@ninja -C $(BUILD)
 
-# Trains a small network on pairs that it draws by itself and uses it; results in demo/.
+# Colours 24 line drawings, with and without touches of colour, with the model in models/lineart.
 demo: build
-	@tools/demo.sh $(BUILD)/limn $(BUILD)/tools/draw_shapes
+	@tools/demo.sh $(BUILD)/limn $(BUILD)/tools/sheet
+
+# Trains a small network on pairs that it draws by itself and uses it: two minutes.
+demo-train: build
+	@tools/demo_train.sh $(BUILD)/limn $(BUILD)/tools/draw_shapes
 
 check:
 	@tools/setup build test

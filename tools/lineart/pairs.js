@@ -92,7 +92,8 @@ function candidates(folders, left_out)
     }
     const flat = path.join(folders.fluent, "icons", "flat");
     for (const file of fs.readdirSync(flat).sort()) {
-        const name = file.replace(/\.svg$/, ""), text = fs.readFileSync(path.join(flat, file), "utf8");
+        const name = file.replace(/\.svg$/, "");
+        const text = fs.readFileSync(path.join(flat, file), "utf8");
         const box = /viewBox="([^"]*)"/.exec(text)[1].split(/[ ,]+/).map(Number);
         take("fluent", name, category_of[name], text.replace(/^[^]*?<svg[^>]*>|<\/svg>\s*$/g, ""),
             box);
@@ -132,7 +133,8 @@ function parse(text)
         const node = { tag: m[2], attributes: {}, children: [] };
         const each = /([\w:-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g;
         let a;
-        while ((a = each.exec(m[3])) !== null) node.attributes[a[1]] = a[2] === undefined ? a[3] : a[2];
+        while ((a = each.exec(m[3])) !== null)
+            node.attributes[a[1]] = a[2] === undefined ? a[3] : a[2];
         for (const part of (node.attributes.style || "").split(";")) {
             const [key, value] = part.split(":");
             if (value) node.attributes[key.trim()] = value.trim();
@@ -146,7 +148,8 @@ function parse(text)
 }
 
 const write = (tag, attributes, inner) =>
-    `<${tag}${Object.entries(attributes).map(([k, v]) => ` ${k}="${v}"`).join("")}>${inner}</${tag}>`;
+    `<${tag}${Object.entries(attributes).map(([k, v]) => ` ${k}="${v}"`).join("")}>` +
+    `${inner}</${tag}>`;
 
 const as_is = (node, prefix) => write(node.tag, renamed(node.attributes, prefix),
     node.children.map((c) => as_is(c, prefix)).join(""));
@@ -179,7 +182,8 @@ function half(node, state, line, colour, prefix, glass)
     const own = { ...state };
     let out = "";
 
-    for (const key of INHERITED) if (node.attributes[key] !== undefined) own[key] = node.attributes[key];
+    for (const key of INHERITED)
+        if (node.attributes[key] !== undefined) own[key] = node.attributes[key];
     own.opacity = state.opacity * Number(node.attributes.opacity || 1);
     if (["defs", "linearGradient", "radialGradient", "clipPath", "pattern"].includes(node.tag))
         return as_is(node, prefix);
@@ -215,8 +219,9 @@ function half(node, state, line, colour, prefix, glass)
 
 function pair_svg(c)
 {
-    if (/<(use|mask|filter|image|text|style|symbol|switch)\b|\smask=|\sfilter=|mix-blend|skew/.test(c.svg))
-        return null;
+    const hard = /<(use|mask|filter|image|text|style|symbol|switch)\b|\s(mask|filter)=|mix-blend|skew/;
+
+    if (hard.test(c.svg)) return null;
     const root = parse(c.svg), glass = glassy(root, new Set());
     const [x, y, w, h] = c.box, side = Math.max(w, h) * (1 + 2 * MARGIN);
     const box = [x - (side - w) / 2, y - (side - h) / 2, side, side].join(" ");
@@ -300,13 +305,15 @@ function things(list)
 
 function part_of(thing)
 {
-    const n = crypto.createHash("sha256").update("limn " + letters(thing)).digest().readUInt32BE(0) % 100;
+    const sum = crypto.createHash("sha256").update("limn " + letters(thing)).digest();
+    const n = sum.readUInt32BE(0) % 100;
     return n < VAL ? "val" : n < VAL + TEST ? "test" : "train";
 }
 
 async function main()
 {
-    const [folder, cache = path.join(os.homedir(), ".cache", "limn", "lineart")] = process.argv.slice(2);
+    const own = path.join(os.homedir(), ".cache", "limn", "lineart");
+    const [folder, cache = own] = process.argv.slice(2);
     const left_out = [], rows = [], count = { train: 0, val: 0, test: 0 }, folders = {};
 
     if (!folder) stop("where to? tools/lineart/pairs.js FOLDER [CACHE]");
