@@ -76,7 +76,7 @@ typedef struct bench {
     limn_graph *graph;
     limn_weights *weights;
     limn_plan *plan;
-    float *noise, *lent;
+    float *noise;
     double *seconds, *profile, plan_seconds;
 } bench;
 
@@ -138,37 +138,11 @@ static limn_status rewrite(bench *b, const limn_bench_settings *s, limn_error *e
     return LIMN_OK;
 }
 
-/* One noise for all large tensors, read where it is until the plan packs it: weights of their own
- * in float32 would be most of what a network in bf16 or int8 takes. */
-static limn_status lend_weights(bench *b, limn_error *error)
-{
-    enum { LARGE = 1 << 14 };
-    limn_random random = { .seed = 1 };
-    size_t most = 0;
-
-    for (int pass = 0; pass < 2; pass++) {
-        for (int i = 0; i < limn_weights_count(b->weights); i++) {
-            const limn_parameter_info *info = limn_weights_at(b->weights, i);
-            size_t count = limn_count(info->shape);
-
-            if (info->kind != LIMN_PARAMETER_WEIGHT || count < LARGE) continue;
-            if (!pass && count > most) most = count;
-            if (pass) (void)limn_weights_lend(b->weights, i, b->lent, NULL);
-        }
-        if (pass || !most) continue;
-        if (!(b->lent = limn_block(most * sizeof *b->lent)))
-            return limn_fail(error, LIMN_NO_MEMORY, "out of memory for weights");
-        for (size_t k = 0; k < most; k++) b->lent[k] = 0.02f * limn_random_normal(&random, k);
-    }
-    return LIMN_OK;
-}
-
 static limn_status fill_weights(bench *b, limn_error *error)
 {
     if (b->model)
         return limn_model_load_layers(b->model, limn_model_about(b->model)->generator, b->weights,
                                       b->layers, b->layer_count, error);
-    if (!limn_graph_is_training(b->graph)) LIMN_TRY(lend_weights(b, error));
     return limn_weights_initial(b->weights, NULL, 1, 0.02f, error);
 }
 
@@ -267,7 +241,6 @@ static void close_bench(bench *b)
     limn_graph_close(&b->described);
     limn_model_close(&b->model);
     limn_block_free(b->noise);
-    limn_block_free(b->lent);
     limn_block_free(b->seconds);
     limn_block_free(b->profile);
     limn_arena_close(&b->arena);

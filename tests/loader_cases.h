@@ -40,6 +40,7 @@ static inline void list(limn_pairing pairing)
 {
     limn_data_query query = { .root = root.folder, .pairing = pairing, .no_hold_out = true };
 
+    limn_loader_close(&loader); /* it reads data ahead */
     limn_data_close(&data);
     assert_int_equal(limn_data_open(&data, &query, &error), LIMN_OK);
 }

@@ -22,7 +22,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SPREADS = 3 };
+enum { SPREADS = 5 };
 static const float change_of_weights = 1e-6f;
 static const double leeway = 4, never = 1;
 

@@ -470,9 +470,10 @@ static bool is_turn(const check *c, int activation)
 static void all_forward(check c)
 {
     int tails = c.op->flags & LIMN_OP_TAIL ? LIMN_ACTIVATION_SIGMOID : LIMN_ACTIVATION_NONE;
+    int residuals = c.op->flags & LIMN_OP_RESIDUAL ? 2 : 0;
 
     for (int activation = 0; activation <= tails; activation++)
-        for (c.residual = 0; c.residual <= (c.op->flags & LIMN_OP_TAIL ? 2 : 0); c.residual++) {
+        for (c.residual = 0; c.residual <= residuals; c.residual++) {
             if (!is_turn(&c, activation)) continue;
             c.activation = (limn_activation)activation;
             c.in_place = false;

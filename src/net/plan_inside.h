@@ -65,7 +65,7 @@ struct limn_plan {
     limn_choices *choices;
     double tune_until; /* limn_tune_clock */
     int measured;
-    limn_place *places;   /* the graph's values, then packed weights */
+    limn_place *places; /* the graph's values, then packed weights */
     int place_count, place_room;
     limn_step *steps;
     int step_count;

@@ -157,7 +157,8 @@ static const limn_op_case cases[] = {
 const limn_op limn_op_batchnorm = {
     .name = "batchnorm",
     .does = "mean 0 and variance 1 of each channel over the batch, then scale and shift",
-    .flags = LIMN_OP_INPLACE | LIMN_OP_INPLACE_BACKWARD | LIMN_OP_TAIL | LIMN_OP_TAIL_BACKWARD,
+    .flags = LIMN_OP_INPLACE | LIMN_OP_INPLACE_BACKWARD | LIMN_OP_TAIL | LIMN_OP_TAIL_BACKWARD |
+             LIMN_OP_RESIDUAL,
     .inputs_min = 1,
     .inputs_max = 6,
     .outputs = 6,

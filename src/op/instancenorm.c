@@ -116,7 +116,8 @@ static const limn_op_case cases[] = {
 const limn_op limn_op_instancenorm = {
     .name = "instancenorm",
     .does = "mean 0 and variance 1 of each channel of each picture, then scale and shift",
-    .flags = LIMN_OP_INPLACE | LIMN_OP_INPLACE_BACKWARD | LIMN_OP_TAIL | LIMN_OP_TAIL_BACKWARD,
+    .flags = LIMN_OP_INPLACE | LIMN_OP_INPLACE_BACKWARD | LIMN_OP_TAIL | LIMN_OP_TAIL_BACKWARD |
+             LIMN_OP_RESIDUAL,
     .inputs_min = 1,
     .inputs_max = 3,
     .outputs = 3,

@@ -68,7 +68,7 @@ enum {
     LIMN_OP_INPLACE_BACKWARD = 2, /* backward: dx[0] may be dy[0]'s memory */
     LIMN_OP_KINK = 4,             /* has corners: the checker keeps inputs away from 0 */
     LIMN_OP_ACTIVATION = 8, /* elementwise, and its backward reads only y and dy: may be fused */
-    LIMN_OP_TAIL = 16,      /* forward fast path applies call->activation and call->residual */
+    LIMN_OP_TAIL = 16,      /* forward fast path applies call->activation */
     LIMN_OP_TAIL_BACKWARD =
         32,                /* backward fast path multiplies dy by the activation's slope at y[0] */
     LIMN_OP_VIEW = 64,     /* y[0] is x[0] under another name: no work, no memory */
@@ -77,7 +77,7 @@ enum {
     LIMN_OP_SUM = 512,     /* y = x[0] + x[1] + ...: gradients pass through unchanged */
     LIMN_OP_RANDOM = 1024, /* draws noise: the checker fixes the moment */
     LIMN_OP_UPDATE = 2048, /* changes state for good (optimiser): never pruned */
-    LIMN_OP_RESIDUAL = 4096, /* with TAIL: call->residual too, not the activation alone */
+    LIMN_OP_RESIDUAL = 4096, /* with TAIL: adds call->residual before */
     LIMN_OP_INT8 = 8192,     /* weights are whole numbers, I8; wants maps channels-last */
 };
 
@@ -110,7 +110,7 @@ struct limn_call {
     unsigned accumulate;        /* backward: bit i set when dx[i] += instead of dx[i] = */
     limn_activation activation; /* LIMN_OP_TAIL, LIMN_OP_TAIL_BACKWARD */
     float slope;
-    limn_tensor residual; /* LIMN_OP_TAIL: y = activation(result + residual); may be y itself */
+    limn_tensor residual; /* LIMN_OP_RESIDUAL: y = activation(result + residual); may be y itself */
 
     /* How to compute: [0] forward, or the gradient of x[0]; [1] the gradient of the weights.
      * prepare() writes back what it has become, where it had to take another. */
