@@ -3,8 +3,7 @@
  * Choosing the range of bytes: see range.h.
  *
  * Rounding costs step^2 / 12 a value, clipping the square of what is cut off; a narrower range
- * trades one for the other.  Both ends are drawn in, each by itself.  The plain minimum and
- * maximum and fixed percentiles (99.9, 99.99) were tried: docs/int8.md has the numbers. */
+ * trades one for the other.  Both ends are drawn in, each by itself. */
 #include "net/range.h"
 
 #include <math.h>

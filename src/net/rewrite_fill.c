@@ -8,8 +8,7 @@
  *
  * Rounding weights.  Each output has a factor of its own.  The largest weight need not be
  * representable: of eleven clips from the largest down to three fifths of it, the one with the
- * least squared error is taken.  Measured against the plain maximum on trained U-Nets: see
- * docs/int8.md. */
+ * least squared error is taken. */
 #include "net/rewrite.h"
 
 #include <math.h>
