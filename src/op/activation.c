@@ -100,8 +100,24 @@ static limn_status run(limn_call *call, limn_error *error)
     return LIMN_OK;
 }
 
-limn_status limn_activation_prepare(limn_call *call)
+limn_status limn_activation_prepare(limn_call *call, limn_arena *arena, limn_error *error)
 {
+    (void)arena, (void)error;
     limn_call_fast(call, run);
     return LIMN_OK;
 }
+
+limn_status limn_activation_shape(limn_shape *y, const limn_shape *x, int inputs,
+                                  const limn_args *args, limn_error *error)
+{
+    (void)inputs, (void)args, (void)error;
+    y[0] = x[0];
+    return LIMN_OK;
+}
+
+const limn_op_case limn_activation_cases[] = {
+    { .x = { { 1, 1, 1, 1 } } },  { .x = { { 2, 3, 5, 7 } } }, /* odd sizes: ends of vector loops */
+    { .x = { { 1, 8, 9, 4 } } },  { .x = { { 3, 16, 3, 5 } } },
+    { .x = { { 1, 20, 7, 7 } } }, { .x = { { 2, 32, 33, 31 } } }, /* more than one thread */
+    { .x = { { 1, 48, 1, 2 } } }, { .x = { { 0 } } },
+};

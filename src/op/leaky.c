@@ -19,23 +19,6 @@ static limn_status shape(limn_shape *y, const limn_shape *x, int inputs, const l
     return LIMN_OK;
 }
 
-static void forward(const limn_call *call)
-{
-    limn_activation_forward(call);
-}
-
-static void backward(const limn_call *call)
-{
-    limn_activation_backward(call);
-}
-
-static limn_status prepare(limn_call *call, limn_arena *arena, limn_error *error)
-{
-    (void)arena;
-    (void)error;
-    return limn_activation_prepare(call);
-}
-
 static const limn_op_case cases[] = {
     { .x = { { 1, 1, 1, 1 } }, .args = { .slope = 0.2f } },
     { .x = { { 2, 3, 5, 7 } }, .args = { .slope = 0.2f } }, /* odd sizes: ends of vector loops */
@@ -51,16 +34,8 @@ const limn_op limn_op_leaky = {
     .name = "leaky",
     .does = "leaky ReLU: x where x > 0, slope * x elsewhere",
     .flags = LIMN_ACTIVATION_FLAGS | LIMN_OP_KINK,
-    .inputs_min = 1,
-    .inputs_max = 1,
-    .outputs = 1,
-    .kinds = { LIMN_FEATURES },
-    .gradients = 1,
-    .backward_reads_y = 1,
     .activation = LIMN_ACTIVATION_LEAKY,
     .shape = shape,
-    .forward = forward,
-    .backward = backward,
-    .prepare = prepare,
     .cases = cases,
+    LIMN_ACTIVATION_OP,
 };
