@@ -415,49 +415,137 @@ static void touches_depend_on_seed_and_index_alone(void **state)
     limn_hints_draw(&hints, &random, 4, a, b, 3, 1, 1); /* one pixel */
 }
 
-/* The same picture gets other colours or keeps them with the same draws that decide its touches;
- * what is changed has the three channels of before in another order, everywhere in the same. */
-static void targets_of_touched_pictures_change_colour(void **state)
+enum { QUARTERS = 4, WAYS = 6 };
+
+/* The region of pixel p of draw_regions(), QUARTERS on a line. */
+static int quarter_of(int p)
+{
+    return other[p] == -1 ? QUARTERS : (p % SIDE > 15) + 2 * (p / SIDE > 15);
+}
+
+/* Which of the six orders makes now of old, or -1. */
+static int way_of(const float *now, const float *old, int p)
+{
+    static const char orders[WAYS][4] = { "012", "021", "102", "120", "201", "210" };
+
+    for (int w = 0; w < WAYS; w++) {
+        bool same = true;
+
+        for (int c = 0; c < 3; c++)
+            same &= now[c * COUNT + p] == old[(orders[w][c] - '0') * COUNT + p];
+        if (same) return w;
+    }
+    return -1;
+}
+
+static bool recolour(const limn_hints *hints, uint64_t index, int channels)
+{
+    bool changed;
+
+    assert_int_equal(limn_hints_recolour(hints, &(limn_random){ .seed = 6, .stream = 9 }, index,
+                                         other, a, b, channels, SIDE, SIDE, &changed, &error),
+                     LIMN_OK);
+    return changed;
+}
+
+/* Each region with paint has its own order of colours, in the target and in the paint; all else is
+ * as it was. */
+static void touched_regions_change_colour(void **state)
 {
     limn_hints hints = { .most = 4, .none = 0.25, .recolour = 0.5 };
-    int changed = 0, touched = 0, ways[27] = { 0 }, kinds = 0;
-    float old[3 * COUNT];
+    int changed = 0, touched = 0, together = 0, apart = 0, ways[WAYS] = { 0 };
+    float old[3 * COUNT], paint[3 * COUNT];
 
     (void)state;
     draw_regions();
-    for (int i = 0; i < 3 * COUNT; i++) b[i] += (float)(i / COUNT) * 0.001f; /* greys differ, too */
+    for (int i = 0; i < 3 * COUNT; i++) /* greys differ, too */
+        if (other[i % COUNT] != -1) b[i] += (float)(i / COUNT) * 0.001f;
     memcpy(old, b, sizeof old);
     for (uint64_t i = 0; i < 2000; i++) {
-        limn_random random = { .seed = 6, .stream = 9 };
-        bool other_colours = limn_hints_recolour(&hints, &random, i, b, 3, SIDE, SIDE);
-        int from[3] = { -1, -1, -1 };
+        int way[QUARTERS + 1] = { -1, -1, -1, -1, 0 }, seen = -1;
+        bool has_paint[QUARTERS + 1] = { false };
 
+        memcpy(b, old, sizeof b);
         memcpy(a, other, sizeof a);
-        if (limn_hints_draw(&hints, &random, i, a, b, 3, SIDE, SIDE))
-            touched++;
-        else
-            assert_false(other_colours);
-        changed += other_colours;
-        for (int c = 0; c < 3; c++)
-            for (int k = 0; k < 3; k++)
-                if (!memcmp(b + c * COUNT, old + k * COUNT, COUNT * sizeof *b)) from[c] = k;
-        assert_true(from[0] >= 0 && from[1] >= 0 && from[2] >= 0);
-        assert_int_equal(from[0] + from[1] + from[2], 3); /* each once */
-        assert_int_equal(other_colours, from[0] != 0 || from[1] != 1);
-        ways[from[0] * 9 + from[1] * 3 + from[2]]++;
-        memcpy(b, old, sizeof old);
+        touched += limn_hints_draw(&hints, &(limn_random){ .seed = 6, .stream = 9 }, i, a, b, 3,
+                                   SIDE, SIDE) > 0;
+        memcpy(paint, a, sizeof paint);
+        for (int p = 0; p < COUNT; p++) has_paint[quarter_of(p)] |= a[p] != other[p];
+        assert_false(has_paint[QUARTERS]);
+        if (!recolour(&hints, i, 3)) {
+            assert_memory_equal(b, old, sizeof b);
+            assert_memory_equal(a, paint, sizeof a);
+            continue;
+        }
+        changed++;
+        for (int p = 0; p < COUNT; p++) {
+            int q = quarter_of(p), w = way_of(b, old, p);
+
+            if (q == QUARTERS) w = 0; /* black in any order */
+            if (way[q] < 0) way[q] = w;
+            assert_in_range(w, 0, WAYS - 1);
+            assert_int_equal(w, way[q]); /* one for all of the region */
+            assert_int_equal(way_of(a, paint, p) >= 0, 1);
+            for (int c = 0; c < 3; c++) /* the paint goes with the target, the paper stays */
+                assert_true(a[c * COUNT + p] == (paint[p] == other[p] ? other : b)[c * COUNT + p]);
+        }
+        for (int q = 0; q < QUARTERS; q++) {
+            if (!has_paint[q]) assert_int_equal(way[q], 0);
+            if (!has_paint[q]) continue;
+            ways[way[q]]++;
+            if (seen >= 0) way[q] == seen ? together++ : apart++;
+            seen = way[q];
+        }
     }
-    for (int i = 0; i < 27; i++) kinds += ways[i] > 50;
-    assert_int_equal(kinds, 6);
     assert_in_range(touched, 1430, 1570); /* three quarters, and sigma is 19 */
     assert_in_range(changed, 680, 820);   /* half of three quarters */
+    for (int w = 0; w < WAYS; w++) assert_in_range(ways[w], 150, 400);
+    assert_in_range(apart, 4 * together, 7 * together); /* independent: 5 of 6 */
+
+    memcpy(a, other, sizeof a);
+    memcpy(b, old, sizeof b);
     hints.recolour = 0;
-    for (uint64_t i = 0; i < 50; i++)
-        assert_false(limn_hints_recolour(&hints, &(limn_random){ .seed = 6 }, i, b, 3, SIDE, SIDE));
+    for (uint64_t i = 0; i < 50; i++) assert_false(recolour(&hints, i, 3));
     hints.recolour = 1;
     hints.none = 0;
-    assert_false(limn_hints_recolour(&hints, &(limn_random){ .seed = 6 }, 0, b, 1, SIDE, SIDE));
+    assert_false(recolour(&hints, 0, 1));
     assert_memory_equal(b, old, sizeof old);
+}
+
+/* Paint in one of two fields: a soft edge of the line goes with the field that it belongs to, and
+ * the far field keeps its colour. */
+static void recolouring_takes_soft_edges_along(void **state)
+{
+    limn_hints hints = { .most = 1, .none = 0, .recolour = 1 };
+    int changed = 0;
+
+    (void)state;
+    for (int i = 0; i < COUNT; i++) {
+        int x = i % SIDE; /* white, soft edge, line of two, soft edge, white */
+        float ink = x == 10 || x == 13 ? 0.4f : x == 11 || x == 12 ? 0 : 1;
+
+        for (int c = 0; c < 3; c++) {
+            other[c * COUNT + i] = ink * 2 - 1;
+            b[c * COUNT + i] = ink * (float)(1 + c) / 2 - 1; /* 0.5, 1, 1.5 above black */
+        }
+    }
+    memcpy(a, other, sizeof a);
+    for (int c = 0; c < 3; c++) a[c * COUNT + 5 * SIDE + 5] = b[c * COUNT + 5 * SIDE + 5];
+    for (uint64_t i = 0; i < 40 && !changed; i++) {
+        assert_true(recolour(&hints, i, 3));
+        changed = b[0] != -0.5f;
+    }
+    assert_true(changed);
+    for (int i = 0; i < COUNT; i++) {
+        int x = i % SIDE;
+        float red = b[i];
+
+        if (x < 10) assert_true(red == b[0]);
+        if (x == 10) assert_float_equal(red, (b[0] + 1) * 0.4f - 1, 1e-6);
+        if (x == 13) assert_float_equal(red, 0.5f * 0.4f - 1, 1e-6);
+        if (x > 13) assert_true(red == -0.5f);
+    }
+    assert_true(a[5 * SIDE + 5] == b[5 * SIDE + 5] && a[0] == 1);
 }
 
 int main(void)
@@ -478,7 +566,8 @@ int main(void)
         CASE(lines_of_the_input_stay),
         CASE(a_touch_does_not_jump_over_lines),
         CASE(touches_depend_on_seed_and_index_alone),
-        CASE(targets_of_touched_pictures_change_colour),
+        CASE(touched_regions_change_colour),
+        CASE(recolouring_takes_soft_edges_along),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

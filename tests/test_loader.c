@@ -89,7 +89,7 @@ static void pairs_are_the_same_always(void **state)
     same_batches(&s);
     s.batch = 3;
     same_batches(&s);
-    s.hints = (limn_hints){ .most = 5, .none = 0.3 };
+    s.hints = (limn_hints){ .most = 5, .none = 0.3, .recolour = 0.5 };
     s.b_to_a = true;
     same_batches(&s);
     s = small();

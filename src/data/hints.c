@@ -17,9 +17,10 @@
 #include <stdlib.h>
 
 enum { MOST = 200, TRIES = 16, BLOCKS_PER_PICTURE_BITS = 12, CHANNELS_MAX = 16 };
-static const float SAME = 0.12f;  /* largest difference of a channel within a region */
-static const float NEWS = 0.15f;  /* least difference of input and target worth a touch */
-static const float DARKER = 0.5f; /* a pixel of the input that much darker is a line */
+enum { RECOLOUR_BLOCK = 1 + MOST * 16 }; /* behind those of the touches */
+static const float SAME = 0.12f;         /* largest difference of a channel within a region */
+static const float NEWS = 0.15f;         /* least difference of input and target worth a touch */
+static const float DARKER = 0.5f;        /* a pixel of the input that much darker is a line */
 
 typedef struct picture {
     float *a;
@@ -184,28 +185,6 @@ static bool has_touches(const limn_hints *hints, draws *d, int channels)
     return hints->most > 0 && channels <= CHANNELS_MAX && draw(d) >= hints->none;
 }
 
-bool limn_hints_recolour(const limn_hints *hints, const limn_random *random, uint64_t index,
-                         float *b, int channels, int height, int width)
-{
-    static const int ways[5][3] = {
-        { 0, 2, 1 }, { 1, 0, 2 }, { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 }
-    };
-    draws d = { .random = *random, .block = index << BLOCKS_PER_PICTURE_BITS, .used = 4 };
-    size_t plane = (size_t)height * (size_t)width;
-    const int *way;
-
-    if (channels != 3 || !has_touches(hints, &d, channels)) return false;
-    draw(&d); /* the number of touches */
-    if (draw(&d) >= hints->recolour) return false;
-    way = ways[draw_below(&d, 5)];
-    for (size_t i = 0; i < plane; i++) {
-        float old[3] = { b[i], b[plane + i], b[2 * plane + i] };
-
-        for (int c = 0; c < 3; c++) b[(size_t)c * plane + i] = old[way[c]];
-    }
-    return true;
-}
-
 int limn_hints_draw(const limn_hints *hints, const limn_random *random, uint64_t index, float *a,
                     const float *b, int channels, int height, int width)
 {
@@ -222,4 +201,25 @@ int limn_hints_draw(const limn_hints *hints, const limn_random *random, uint64_t
         drawn += draw_touch(&p, &d);
     }
     return drawn;
+}
+
+limn_status limn_hints_recolour(const limn_hints *hints, const limn_random *random, uint64_t index,
+                                const float *before, float *a, float *b, int channels, int height,
+                                int width, bool *changed, limn_error *error)
+{
+    draws d = { .random = *random, .block = index << BLOCKS_PER_PICTURE_BITS, .used = 4 };
+    size_t plane = (size_t)height * (size_t)width;
+    int32_t *scratch;
+
+    *changed = false;
+    if (channels != 3 || !has_touches(hints, &d, channels)) return LIMN_OK;
+    draw(&d); /* the number of touches */
+    if (draw(&d) >= hints->recolour) return LIMN_OK;
+    if (!(scratch = limn_block(2 * plane * sizeof *scratch)))
+        return limn_fail(error, LIMN_NO_MEMORY, "out of memory for %d x %d pixels", width, height);
+    limn_hints_recolour_regions(random, (index << BLOCKS_PER_PICTURE_BITS) + RECOLOUR_BLOCK, before,
+                                a, b, height, width, scratch);
+    limn_block_free(scratch);
+    *changed = true;
+    return LIMN_OK;
 }

@@ -15,7 +15,7 @@
 typedef struct limn_hints {
     int most;        /* --hints N: 0 to N touches; 0 is off */
     double none;     /* share of the pictures without any, 0..1 */
-    double recolour; /* share of the others whose target is given other colours first, 0..1 */
+    double recolour; /* share of the others whose touched regions get other colours, 0..1 */
 } limn_hints;
 
 #define LIMN_HINTS_DEFAULTS                                                                        \
@@ -31,12 +31,19 @@ typedef struct limn_hints {
 int limn_hints_draw(const limn_hints *hints, const limn_random *random, uint64_t index, float *a,
                     const float *b, int channels, int height, int width);
 
-/* For a picture that gets touches: swaps b's three colours among each other, one of the five ways
- * for all of it, in a share hints->recolour of the pictures.  A network that has seen blue bananas
- * believes the touches and not its memory; a picture without touches keeps the colours that are
- * to be guessed.  Same random and index as for the touches; what is not of three channels stays.
- * Returns whether b was changed. */
-bool limn_hints_recolour(const limn_hints *hints, const limn_random *random, uint64_t index,
-                         float *b, int channels, int height, int width);
+/* Afterwards, in a share hints->recolour of the pictures that got touches: gives the regions that
+ * have paint other colours, in a (their paint) and in b, each region by an order of the three
+ * channels of its own (one of six, its own order among them).  A region is what lines of the input
+ * enclose: connected pixels that are lighter than middle grey.  before: the input without touches;
+ * same random and index as for the touches; what is not of three channels stays.  Returns whether
+ * the picture was one to change.  NO_MEMORY leaves all as it was. */
+limn_status limn_hints_recolour(const limn_hints *hints, const limn_random *random, uint64_t index,
+                                const float *before, float *a, float *b, int channels, int height,
+                                int width, bool *changed, limn_error *error);
+
+/* The work of it (hints_regions.c), drawing from 256 blocks on.  scratch: 2 * height * width. */
+void limn_hints_recolour_regions(const limn_random *random, uint64_t first_block,
+                                 const float *before, float *a, float *b, int height, int width,
+                                 int32_t *scratch);
 
 #endif

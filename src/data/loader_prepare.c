@@ -118,22 +118,38 @@ static limn_status make_input(const work *w, const limn_draw *draw, const limn_p
     return status;
 }
 
-static void touch(const work *w, float *a, float *b, limn_shape shape)
+static limn_status touch(const work *w, float *a, float *b, limn_shape shape)
 {
     const limn_loader_settings *s = w->settings;
     const limn_data_item *named = w->task->a ? w->task->a : w->task->b;
     limn_random random = { .seed = s->seed, .stream = LIMN_STREAM_HINTS, .step = w->task->epoch };
     limn_hints hints = s->hints;
+    size_t bytes = one_count(shape) * sizeof *a;
     uint64_t index = w->task->index;
+    limn_status status;
+    float *before;
+    bool changed;
 
-    if (hints.most < 1 || s->hints_how == LIMN_HINTS_WITHOUT) return;
+    if (hints.most < 1 || s->hints_how == LIMN_HINTS_WITHOUT) return LIMN_OK;
     if (s->hints_how == LIMN_HINTS_FIXED) {
         hints.none = hints.recolour = 0;
         random = (limn_random){ .stream = LIMN_STREAM_HINTS_FIXED };
         index = limn_name_hash(named->name);
     }
-    limn_hints_recolour(&hints, &random, index, b, shape.c, shape.h, shape.w);
+    if (!(hints.recolour > 0)) {
+        limn_hints_draw(&hints, &random, index, a, b, shape.c, shape.h, shape.w);
+        return LIMN_OK;
+    }
+    if (!(before = limn_block(bytes))) {
+        limn_fail(w->error, LIMN_NO_MEMORY, "out of memory for %d x %d pixels", shape.w, shape.h);
+        return of_both(w);
+    }
+    memcpy(before, a, bytes);
     limn_hints_draw(&hints, &random, index, a, b, shape.c, shape.h, shape.w);
+    status = limn_hints_recolour(&hints, &random, index, before, a, b, shape.c, shape.h, shape.w,
+                                 &changed, w->error);
+    limn_block_free(before);
+    return status ? of_both(w) : LIMN_OK;
 }
 
 /* Fills a and b, given in the order of the batch (after the direction). */
@@ -213,7 +229,7 @@ static limn_status prepare(work *w)
     status = open_flat(w, to_a, &flat_a);
     if (!status) status = open_flat(w, to_b, &flat_b);
     if (!status) status = fill(w, draws, parts, flat_a, flat_b);
-    if (!status) touch(w, flat_a, flat_b, to_a->kept);
+    if (!status) status = touch(w, flat_a, flat_b, to_a->kept);
     close_flat(w, to_a, flat_a, !status);
     close_flat(w, to_b, flat_b, !status);
     return status;
