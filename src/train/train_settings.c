@@ -62,7 +62,8 @@ static const limn_setting plain_rows[] = {
     { "hints-none", FLOAT, AT(hints.none), 0, 1, NULL, NULL,
       "share of the pictures that get no touch" },
     { "hints-recolour", FLOAT, AT(hints.recolour), 0, 1, NULL, NULL,
-      "share of the touched pictures whose touched regions get other colours, so that touches count" },
+      "share of the touched pictures whose touched regions get other colours, so that touches "
+      "count" },
     { "batch-size", INT, AT(batch_size), 1, 1024, NULL, "batchSize batch", "pictures a step" },
     { "accumulate", INT, AT(accumulate), 1, 256, NULL,
       "gradient-accumulation-steps accumulate-grad-batches",
