@@ -354,12 +354,13 @@ static void refused_allocations(void **state)
     }
 }
 
-/* libvips keeps a few buffers a thread; whole and broken pictures read again and again add none. */
+/* Whole and broken pictures, read again and again, leave not one byte and not one object with
+ * libvips.  Its threads put their buffers down a moment after the last line has come, on a busy
+ * machine a good while after it: that is waited for, and only a leak waits to the end. */
 static void nothing_is_left_in_libvips(void **state)
 {
     static const char *const names[] = { "rgba16.png", "camera.jpg", "cut_rgb.tif", "cut_rgb.png",
                                          "inks.jpg",   "moving.gif", "huge.jpg",    "cut_rgb.jpg" };
-    size_t after[3];
 
     (void)state;
     for (int round = 0; round < 3; round++) {
@@ -370,10 +371,11 @@ static void nothing_is_left_in_libvips(void **state)
                 (void)limn_picture_read(&p, scratch_path(&folder, names[i]), NULL, &error);
                 limn_picture_close(&p);
             }
-        after[round] = limn_vips_live_bytes();
+        for (int wait = 0; wait < 60 * 1000; wait++, usleep(1000))
+            if (!limn_vips_live_bytes() && !limn_vips_live_objects()) break;
+        assert_int_equal(limn_vips_live_bytes(), 0);
+        assert_int_equal(limn_vips_live_objects(), 0);
     }
-    assert_true(after[2] < 64 << 10);
-    assert_true(after[2] <= after[0] + 4096);
 }
 
 /* Two broken files of different kinds, by four threads: nobody's message has another's words. */

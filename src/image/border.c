@@ -103,3 +103,18 @@ size_t limn_vips_live_bytes(void)
 {
     return vips_tracked_get_mem();
 }
+
+static void *count_one(void *object, void *count, void *unused)
+{
+    (void)object, (void)unused;
+    ++*(size_t *)count;
+    return NULL; /* go on */
+}
+
+size_t limn_vips_live_objects(void)
+{
+    size_t count = 0;
+
+    vips_object_map(count_one, &count, NULL);
+    return count;
+}

@@ -26,4 +26,7 @@ limn_status limn_vips_fail(limn_error *error, limn_status status, const char *fo
 /* Bytes that libvips holds for pixels right now, all threads together; for leak tests. */
 size_t limn_vips_live_bytes(void);
 
+/* Pictures, sources and operations of libvips that somebody still holds; for leak tests too. */
+size_t limn_vips_live_objects(void);
+
 #endif
