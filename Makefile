@@ -4,19 +4,24 @@
 BUILD = build
 PREFIX = /usr/local
 
-.PHONY: build demo demo-train check toy bench size install clean
+.PHONY: build configured demo demo-train check toy bench size install clean
 
-build:
-	@tools/setup build
-	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --prefix=$(PREFIX)
+build: configured
 	@ninja -C $(BUILD)
 
+configured:
+	@tools/setup build
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --prefix=$(PREFIX)
+
 # Colours 24 line drawings, with and without touches of colour, with the model in models/lineart.
-demo: build
+# The demos build what they use; the tests, a third of everything, wait for `build`.
+demo: configured
+	@ninja -C $(BUILD) limn tools/sheet
 	@tools/demo.sh $(BUILD)/limn $(BUILD)/tools/sheet
 
 # Trains a small network on pairs that it draws by itself and uses it: two minutes.
-demo-train: build
+demo-train: configured
+	@ninja -C $(BUILD) limn tools/draw_shapes
 	@tools/demo_train.sh $(BUILD)/limn $(BUILD)/tools/draw_shapes
 
 check:

@@ -35,10 +35,55 @@ typedef struct limn_cli_table {
     void *fields;
 } limn_cli_table;
 
-/* Reads "--name value", "--name=value", "--flag", "--no-flag" and "-o value" (where "o" is among a
- * row's aliases) into fields by their rows and puts what is left (names of files) to the front of
- * argv.  Behind "--" everything is a name, and "-" is one. */
+/* Reads "--name value", "--name=value", "--flag", "--flag false", "--no-flag" and "-o value" (where
+ * "o" is among a row's aliases) into fields by their rows and puts what is left (names of files) to
+ * the front of argv.  Behind "--" everything is a name, and "-" is one. */
 limn_status limn_cli_read(const limn_cli_table *tables, int *argc, char **argv, limn_error *error);
+
+/* A setting as it was typed. */
+typedef struct limn_cli_word {
+    const char *command, *dashes, *name;
+    const char *typed; /* lent by argv: the name, and perhaps "=value" behind it */
+    const char *value; /* behind "=", or NULL */
+    const char *next;  /* the word that follows, NULL where there is none or it is a setting */
+} limn_cli_word;
+
+/* Settings of pytorch-CycleGAN-and-pix2pix, CUT and upscalers: left aside with a line on standard
+ * error, taken for a setting of ours, or SETTING with what to use instead.  known: the command has
+ * a setting of that name, and only values of other programs are looked for.  *found: false where
+ * this is nothing of theirs. */
+limn_status limn_cli_elsewhere(const limn_cli_table *tables, const limn_cli_word *word, bool known,
+                               bool *found, bool *used_next, limn_error *error);
+bool limn_cli_elsewhere_knows(const char *command, const char *name);
+/* "true" or "false" in any case; NULL is neither. */
+bool limn_cli_is_bool(const char *word);
+
+/* The model as test.py has it: a run by its name, and one of its epochs. */
+typedef struct limn_cli_run {
+    const char *name, *folder, *epoch;
+    char path[2100];
+} limn_cli_run;
+extern const limn_cli_run limn_cli_run_defaults;
+
+/* Rows of that struct, which lies at offset in the command's own. */
+#define LIMN_CLI_RUN_ROWS(type, field)                                                             \
+    { .name = "name",                                                                              \
+      .kind = LIMN_SETTING_TEXT,                                                                   \
+      .offset = offsetof(type, field.name),                                                        \
+      .help = "instead of MODEL: the run of that name in checkpoints-dir" },                       \
+        { .name = "checkpoints-dir",                                                               \
+          .kind = LIMN_SETTING_TEXT,                                                               \
+          .offset = offsetof(type, field.folder),                                                  \
+          .help = "folder of all runs" },                                                          \
+    {                                                                                              \
+        .name = "epoch", .kind = LIMN_SETTING_TEXT, .offset = offsetof(type, field.epoch),         \
+        .aliases = "which_epoch", .choices = "best|latest|5",                                      \
+        .help = "which of a run's models; none: the best, where there is one"                      \
+    }
+
+/* Puts the model in front of what else is in argv, which has room for it (the words of --name were
+ * taken out), or the epoch's file in the place of the run's folder.  run holds the text. */
+limn_status limn_cli_take_run(limn_cli_run *run, int *argc, char **argv, limn_error *error);
 
 limn_status limn_cli_fail(limn_error *error, limn_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -10,11 +10,16 @@ enum { SHOWN = 10 };
 
 typedef struct own {
     bool json;
+    const char *dataroot;
+    limn_cli_run run;
 } own;
 
 static const limn_setting own_rows[] = {
     { "json", LIMN_SETTING_FLAG, offsetof(own, json), 0, 0, NULL, NULL,
       "print one JSON object with the scores of every picture" },
+    { "dataroot", LIMN_SETTING_TEXT, offsetof(own, dataroot), 0, 0, NULL, NULL,
+      "the folder, as test.py has it" },
+    LIMN_CLI_RUN_ROWS(own, run),
     { .name = NULL },
 };
 
@@ -24,7 +29,7 @@ limn_status limn_cli_score_settings(limn_cli_see see, void *context, limn_error 
 
     (void)error;
     see(context, limn_score_rows(), &defaults);
-    see(context, own_rows, &(own){ false });
+    see(context, own_rows, &(own){ .run = limn_cli_run_defaults });
     return LIMN_OK;
 }
 
@@ -169,13 +174,15 @@ static void print_all(bool json, const limn_set_score *sets, const limn_score_re
 limn_status limn_cli_score(int argc, char **argv, limn_error *error)
 {
     limn_score_settings s = limn_score_defaults();
-    own o = { false };
+    own o = { .run = limn_cli_run_defaults };
     limn_cli_table tables[] = { { limn_score_rows(), &s }, { own_rows, &o }, { NULL, NULL } };
     limn_score_report *report = NULL;
     limn_set_score sets;
     limn_status status = limn_cli_read(tables, &argc, argv, error);
 
+    if (!status) status = limn_cli_take_run(&o.run, &argc, argv, error);
     if (status) return status;
+    if (o.dataroot) argv[argc++] = (char *)(uintptr_t)o.dataroot; /* its place was freed */
     if (argc != 3)
         return limn_cli_usage(error, argv[0],
                               argc < 2   ? "say which model and which folder"

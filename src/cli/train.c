@@ -11,13 +11,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { WORDS_MAX = 1000 };
 
 typedef struct own {
-    const char *resume;
+    const char *resume, *cut_mode;
     bool continue_train, json;
     int print_freq;
 } own;
@@ -29,6 +30,8 @@ static const limn_setting own_rows[] = {
       "go on with the run in this folder, with its settings and those given now" },
     { "continue-train", LIMN_SETTING_FLAG, offsetof(own, continue_train), 0, 0, NULL, NULL,
       "the same for the folder that --out or --name says" },
+    { "CUT-mode", LIMN_SETTING_TEXT, offsetof(own, cut_mode), 0, 0, "CUT|FastCUT", NULL,
+      "as CUT's scripts say --model cut and --model fastcut" },
     { "json", LIMN_SETTING_FLAG, offsetof(own, json), 0, 0, NULL, NULL,
       "print one JSON object a line" },
     { "print-freq", LIMN_SETTING_INT, offsetof(own, print_freq), 1, 1000000, NULL, NULL,
@@ -303,6 +306,23 @@ static limn_status read_into(limn_training *training, own *o, int argc, char **a
     return LIMN_OK;
 }
 
+/* --CUT_mode decides between two recipes, and says that it is one of them. */
+static limn_status read_cut_mode(const char *mode, char *model, size_t size, limn_error *error)
+{
+    bool fast = mode && !strcasecmp(mode, "FastCUT");
+
+    if (!mode) return LIMN_OK;
+    if (!fast && strcasecmp(mode, "CUT") != 0)
+        return limn_cli_fail(error, LIMN_SETTING,
+                             "--CUT-mode is \"%.60s\"; it must be CUT or FastCUT", mode);
+    if (!strcmp(model, "cycle_gan") || !strcmp(model, "colorization"))
+        return limn_cli_fail(error, LIMN_SETTING,
+                             "--CUT-mode %s and --model %s are two recipes; leave one of them out",
+                             mode, model);
+    snprintf(model, size, "%s", fast ? "fastcut" : "cut");
+    return LIMN_OK;
+}
+
 /* What is asked for: a first reading over the defaults of any recipe. */
 static limn_status look_ahead(int argc, char **argv, char *model, char *resume, size_t size,
                               limn_error *error)
@@ -321,6 +341,9 @@ static limn_status look_ahead(int argc, char **argv, char *model, char *resume, 
     if (!status) {
         text_of(scratch, "dataroot", data, sizeof data);
         text_of(scratch, "model", model, size);
+        status = read_cut_mode(o.cut_mode, model, size, error);
+    }
+    if (!status) {
         text_of(scratch, "out", out, sizeof out);
         text_of(scratch, "checkpoints-dir", folder, sizeof folder);
         text_of(scratch, "name", name, sizeof name);
@@ -353,7 +376,10 @@ limn_status limn_cli_train(int argc, char **argv, limn_error *error)
 
     if (!status) status = limn_train_begin(&training, model, *resume ? resume : NULL, error);
     if (status) return status;
-    if (!(status = read_into(training, &o, argc, argv, error))) {
+    status = read_into(training, &o, argc, argv, error);
+    if (!status && o.cut_mode)
+        status = limn_train_set(training, "model", model, error); /* over what --model says */
+    if (!status) {
         s.json = o.json;
         s.print_freq = o.print_freq;
         s.terminal = !o.json && isatty(STDOUT_FILENO);

@@ -11,15 +11,19 @@
 #include <unistd.h>
 
 typedef struct own {
-    const char *output, *input;
+    const char *output, *input, *dataroot;
+    limn_cli_run run;
     bool json;
 } own;
 
 static const limn_setting own_rows[] = {
     { "output", LIMN_SETTING_TEXT, offsetof(own, output), 0, 0, NULL, "out results-dir o",
       "where to: a file for one picture, else a folder; - is standard output" },
-    { "input", LIMN_SETTING_TEXT, offsetof(own, input), 0, 0, NULL, "dataroot i",
+    { "input", LIMN_SETTING_TEXT, offsetof(own, input), 0, 0, NULL, "i",
       "one more file or folder" },
+    { "dataroot", LIMN_SETTING_TEXT, offsetof(own, dataroot), 0, 0, NULL, NULL,
+      "the same, as test.py has it" },
+    LIMN_CLI_RUN_ROWS(own, run),
     { "json", LIMN_SETTING_FLAG, offsetof(own, json), 0, 0, NULL, NULL,
       "print one JSON object a picture" },
     { .name = NULL },
@@ -38,7 +42,7 @@ limn_status limn_cli_translate_settings(limn_cli_see see, void *context, limn_er
     limn_translate_settings defaults = limn_translate_defaults();
 
     (void)error;
-    see(context, own_rows, &(own){ .output = NULL });
+    see(context, own_rows, &(own){ .run = limn_cli_run_defaults });
     see(context, limn_translate_rows(), &defaults);
     return LIMN_OK;
 }
@@ -71,6 +75,25 @@ static bool progress(void *context, const limn_translate_event *e)
     return !interrupted;
 }
 
+/* test.py takes the test part of a data folder; translated are whole folders, and of pairs that
+ * would be both sides of every picture. */
+static limn_status refuse_data_folder(const char *folder, limn_error *error)
+{
+    static const char *const parts[] = { "test", "testA", "test_A", "train", "trainA", "train_A" };
+    char path[2100];
+
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, parts[i]);
+        if (access(path, F_OK)) continue;
+        return limn_cli_fail(error, LIMN_SETTING,
+                             "%.1000s is a data folder with parts; limn score MODEL %.1000s --html "
+                             "OUT makes the page of its test pictures, and limn translate takes "
+                             "plain folders, such as %.1000s/testA",
+                             folder, folder, folder);
+    }
+    return LIMN_OK;
+}
+
 static limn_status read_all(int *argc, char **argv, limn_translate_settings *s, own *o,
                             limn_error *error)
 {
@@ -78,11 +101,14 @@ static limn_status read_all(int *argc, char **argv, limn_translate_settings *s, 
     limn_status status;
 
     *s = limn_translate_defaults();
-    *o = (own){ .output = NULL };
+    *o = (own){ .run = limn_cli_run_defaults };
     status = limn_cli_read(tables, argc, argv, error);
+    if (!status && o->dataroot) status = refuse_data_folder(o->dataroot, error);
+    if (!status) status = limn_cli_take_run(&o->run, argc, argv, error);
     if (status) return status;
-    if (o->input)
-        argv[(*argc)++] = (char *)(uintptr_t)o->input; /* its place was freed by --input */
+    /* Their places were freed by --input and --dataroot. */
+    if (o->input) argv[(*argc)++] = (char *)(uintptr_t)o->input;
+    if (o->dataroot) argv[(*argc)++] = (char *)(uintptr_t)o->dataroot;
     if (*argc < 3)
         return limn_cli_usage(error, argv[0], *argc < 2 ? "say which model" : "say which pictures");
     if (!o->output && *argc == 3 && !strcmp(argv[2], "-")) o->output = "-";
