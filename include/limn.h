@@ -190,7 +190,7 @@ void limn_bytes_free(void **bytes);
 typedef struct limn_translate_event {
     const char *input, *output;
     limn_status status;   /* OK, REFUSED_PICTURE, or what went wrong */
-    const char *sentence; /* why, NULL when all is well */
+    const char *sentence; /* why; with OK what was left out (frames behind the first), or NULL */
     size_t done, total;   /* pictures, this one counted */
 } limn_translate_event;
 

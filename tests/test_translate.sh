@@ -58,6 +58,15 @@ broken=$(cd kinds && ls -d cut_* stub_* huge* words.jpg table.png empty.png draw
     many4.tif many5.tif many7.tif planes2.tif planes5.tif planes6.tif | wc -l)
 runs 1 "*$broken of * could not be translated*" translate same.safetensors kinds -o out --compute fp32
 well "sizes, depths, alpha" $check like kinds out
+grep -q 'moving.gif has 3 frames or pages; only the first is translated' said.err
+verdict "frames of a folder: $(grep -c frames said.err) lines" $?
+[ "$(grep -c 'only the first is translated' said.err)" -eq 1 ]
+verdict "frames of pictures with one" $?
+runs 0 "limn: kinds/moving.gif has 3 frames or pages; only the first is translated" \
+    translate same.safetensors kinds/moving.gif -o moving.png
+"$limn" translate same.safetensors kinds/moving.gif -o moving.png --json 2>/dev/null |
+    grep -q '"status": "ok", "error": null, "note": "kinds/moving.gif has 3 frames'
+verdict "frames in JSON" $?
 well "structure and names" test -f "out/deep/er/a name with blanks.PNG" -a -f out/deep/rgb.jpg
 [ "$(find kinds -type f | wc -l)" -eq $(($(find out -type f | wc -l) + broken)) ]
 verdict "everything that is not broken is there" $?

@@ -61,11 +61,13 @@ static bool progress(void *context, const limn_translate_event *e)
         printf(", \"status\": \"%s\", \"error\": ", e->status == LIMN_OK                ? "ok"
                                                     : e->status == LIMN_REFUSED_PICTURE ? "refused"
                                                                                         : "failed");
-        limn_cli_json_text(e->sentence);
+        limn_cli_json_text(e->status ? e->sentence : NULL);
+        printf(", \"note\": ");
+        limn_cli_json_text(e->status ? NULL : e->sentence);
         printf("}\n");
         fflush(stdout);
     }
-    if (e->sentence && e->total > 1) { /* main says what is wrong with a single one */
+    if (e->sentence && (e->total > 1 || !e->status)) { /* main says why a single one failed */
         fputs("limn: ", stderr);
         limn_cli_safe_text(stderr, e->sentence);
         fputc('\n', stderr);

@@ -28,6 +28,7 @@ typedef struct slot {
     stage stage;
     size_t index; /* of the picture in the list */
     limn_picture picture;
+    int frames; /* of its file, of which the first is translated */
     limn_cleared *cleared[LIMN_TRANSLATE_SAMPLES_MAX];
     limn_status status;
     limn_error error;
@@ -173,6 +174,7 @@ static void compute(flight *f, slot *s)
                                         s->cleared, statuses, &s->error);
     for (int i = 0; i < f->list->variants && !s->status; i++)
         if (statuses[i]) s->status = statuses[i];
+    s->frames = s->picture.info.frames;
     limn_picture_close(&s->picture);
 }
 
@@ -187,6 +189,12 @@ static void report(flight *f, slot *s, limn_translate_progress progress, void *c
                                    .done = s->index + 1,
                                    .total = f->list->count };
 
+    if (!s->status && s->frames > 1) {
+        (void)limn_fail(&s->error, LIMN_OK,
+                        "%s has %d frames or pages; only the first is translated",
+                        strcmp(item->input, "-") ? item->input : "standard input", s->frames);
+        event.sentence = s->error.text;
+    }
     if (!s->status)
         counts->written++;
     else if (s->status == LIMN_REFUSED_PICTURE)
