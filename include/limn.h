@@ -439,9 +439,10 @@ limn_status limn_quantize(const char *model, const char *folder, const char *to,
                           const limn_quantize_settings *settings, limn_quantize_result *result,
                           FILE *table, limn_error *error);
 
-/* Writes the network that translates (or the named one; NULL) as ONNX, opset 17: input "input",
- * output "output", NCHW in [-1, 1], any batch, height and width (multiples of what the network
- * needs), computing what translating computes.  The card goes along as metadata. */
+/* Writes the network that translates (or the named one; NULL) as ONNX, opset 17.  model: a file, or
+ * the folder of a run, of which the best or else the latest is taken.  Input "input", output
+ * "output", NCHW in [-1, 1], any batch, height and width (multiples of what the network needs),
+ * computing what translating computes.  The card goes along as metadata. */
 limn_status limn_export(const char *model, const char *to, const char *network, limn_error *error);
 
 /* What a model's card says to people; each NULL: as before. */

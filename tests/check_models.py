@@ -17,6 +17,7 @@ dropout, 1 to 3 channels; and what older versions of those projects saved.  Weig
 scaled so that outputs fill [-1, 1]: a mix-up shows.  Needs Debian's python3-torch and python3-onnx;
 onnxruntime is skipped where tools/setup_onnxruntime.sh has not put it.
 """
+import filecmp
 import json
 import os
 import shutil
@@ -491,6 +492,18 @@ def check_info(work, path):
         report(f"info of a broken file: {name}", not (fault or "").startswith("limn: ") and str(fault))
 
 
+def export_run(work, model, exported):
+    """The folder of a run stands for its best model."""
+    os.mkdir(f"{work}/run")
+    shutil.copy(model, f"{work}/run/best.safetensors")
+    with open(f"{work}/run/latest.safetensors", "wb") as file:
+        file.write(b"not to be read")
+    _, fault = limn("export", f"{work}/run", "-o", f"{work}/run.onnx")
+    if not fault and not filecmp.cmp(exported, f"{work}/run.onnx", shallow=False):
+        fault = "another file than from its best model"
+    report("export of a run's folder", fault)
+
+
 def run_export(work):
     global skipped
     jobs, wanted = [], []
@@ -505,6 +518,8 @@ def run_export(work):
         report(case.name, fault or check_onnx(out, case))
         if fault:
             continue
+        if seed == 0:
+            export_run(work, model, out)
         for k, (size, n) in enumerate([(s, 1) for s in case.sizes] + [(case.sizes[0], 2)]):
             x = picture(case, size, n, 11 + k)
             want, _ = run_model(model, x, work)

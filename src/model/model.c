@@ -220,8 +220,10 @@ static limn_status not_ours(const char *path, limn_error *error)
 static limn_status open_model(limn_model *model, const char *path, limn_error *error)
 {
     limn_error fault = { 0 };
-    limn_status status = limn_safetensors_open(&model->file, path, &fault);
+    limn_status status;
 
+    LIMN_TRY(limn_model_path_of(&path, path, &model->arena, error));
+    status = limn_safetensors_open(&model->file, path, &fault);
     if (status == LIMN_FORMAT || (!status && !limn_card_is_in(model->file)))
         return not_ours(path, error);
     if (status) return limn_fail(error, status, "%s", fault.text);

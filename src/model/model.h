@@ -87,9 +87,9 @@ limn_status limn_model_save(const char *path, const limn_model_card *card, limn_
 
 typedef struct limn_model limn_model;
 
-/* Opens a model or a checkpoint.  LIMN_FORMAT when the file is none of ours (the sentence says
- * whether `limn import` might read it), or its card is malformed, or newer than this program.  On
- * failure *out is NULL. */
+/* Opens a model or a checkpoint, or what the folder of a run has of them (limn_model_path_of).
+ * LIMN_FORMAT when the file is none of ours (the sentence says whether `limn import` might read
+ * it), or its card is malformed, or newer than this program.  On failure *out is NULL. */
 limn_status limn_model_open(limn_model **out, const char *path, limn_error *error);
 void limn_model_close(limn_model **model);
 

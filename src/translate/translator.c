@@ -477,7 +477,6 @@ static limn_status open_all(limn_translator *t, const char *path, limn_error *er
     limn_worker *beside;
     limn_status status;
 
-    LIMN_TRY(limn_model_path_of(&path, path, &t->arena, error));
     LIMN_TRY(limn_model_open(&t->model, path, error));
     LIMN_TRY(choose_network(t, error));
     LIMN_TRY(choose_derivation(t, error));
