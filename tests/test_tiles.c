@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Convolutions by tiles against the plain loops: every form and its reverse, every pair of taps and
- * outputs, maps that the tiles do not divide, batches inside something larger, bias and activation,
- * scratch memory full of NaN.  Run once a processor level (LIMN_CPU). */
+ * outputs, maps that the tiles do not divide, channels that the chunks do not divide, tiles in more
+ * spans than one, batches inside something larger, bias and activation, sums onto what is there,
+ * scratch memory full of NaN, weights that change between two runs.  Run once a processor level
+ * (LIMN_CPU). */
 #include "base/cpu.h"
 #include "base/random.h"
 #include "op/convolution.h"
@@ -22,14 +24,23 @@ typedef struct problem {
 } problem;
 
 static const problem problems[] = {
-    { 1, 32, 32, 4, 2, 1, 64, 64 }, /* m = 4, tiles fit */
-    { 2, 32, 64, 4, 2, 1, 70, 66 }, /* m = 4, tiles stick out */
-    { 1, 64, 32, 4, 2, 1, 16, 8 },  /* m = 2 */
-    { 2, 32, 32, 4, 2, 1, 4, 2 },   /* one tile */
-    { 1, 32, 64, 4, 1, 1, 32, 32 }, /* the critic's */
-    { 2, 64, 32, 4, 1, 2, 7, 12 },  { 1, 32, 32, 4, 1, 0, 9, 5 },
-    { 1, 32, 64, 3, 1, 1, 17, 20 }, { 2, 32, 32, 3, 1, 0, 18, 11 },
+    { 1, 32, 32, 4, 2, 1, 64, 64 }, /* tiles fit */
+    { 2, 32, 64, 4, 2, 1, 70, 66 }, /* they stick out; two spans */
+    { 1, 64, 32, 4, 2, 1, 16, 8 },   { 1, 64, 96, 4, 2, 1, 36, 36 },
+    { 1, 32, 32, 4, 2, 1, 12, 12 },  { 2, 32, 32, 4, 2, 1, 4, 2 }, /* one tile */
+    { 1, 32, 64, 4, 1, 1, 32, 32 },                                /* the critic's */
+    { 2, 64, 32, 4, 1, 2, 7, 12 },   { 1, 32, 32, 4, 1, 0, 9, 5 },
+    { 1, 96, 160, 4, 1, 1, 9, 9 }, /* chunks that do not fit */
+    { 1, 32, 64, 3, 1, 1, 17, 20 },  { 2, 32, 32, 3, 1, 0, 18, 11 },
+    { 1, 32, 160, 3, 1, 1, 40, 40 },
 };
+
+enum { PLAIN, RELU, LEAKY, SUM, TAILS };
+
+/* What tiles.c made of the problems: [taps][outputs]; the most spans and chunks. */
+static int seen[5][LIMN_TILE_SIDE + 1];
+static size_t most_spans, most_chunks, broken_chunks;
+static double worst;
 
 static limn_arena arena;
 
@@ -70,8 +81,33 @@ static limn_tensor blocked(const limn_tensor *from)
     return t;
 }
 
-static void check(const problem *p, bool reverse, bool bias, limn_activation activation)
+/* The weights in blocks, as tiles.h wants them. */
+static float *weights_in_blocks(const limn_tensor *w, bool large_inside)
 {
+    int block = limn_tiles_lanes(), square = w->shape.h * w->shape.w;
+    const float *from = w->data;
+    float *to = take(limn_count(w->shape) * sizeof *to);
+
+    for (int o = 0; o < w->shape.n; o++)
+        for (int i = 0; i < w->shape.c; i++)
+            for (int tap = 0; tap < square; tap++) {
+                int inner = large_inside ? o % block * block + i % block
+                                         : i % block * block + o % block;
+                int at = ((o / block * (w->shape.c / block) + i / block) * square + tap) * block *
+                             block +
+                         inner;
+
+                to[at] = *from++;
+            }
+    return to;
+}
+
+static void check(const problem *p, bool reverse, int tail)
+{
+    bool bias = tail == RELU || tail == LEAKY;
+    limn_activation activation = tail == RELU    ? LIMN_ACTIVATION_RELU
+                                 : tail == LEAKY ? LIMN_ACTIVATION_LEAKY
+                                                 : LIMN_ACTIVATION_NONE;
     limn_args args = { .stride = p->stride,
                        .pad_top = p->pad,
                        .pad_left = p->pad,
@@ -84,18 +120,19 @@ static void check(const problem *p, bool reverse, bool bias, limn_activation act
     limn_tensor small = plain(p->n, p->small, h, w, noise((size_t)p->n * p->small * h * w, 2));
     limn_tensor weights = plain(p->small, p->large, p->kernel, p->kernel,
                                 noise((size_t)p->small * p->large * p->kernel * p->kernel, 3));
-    limn_tensor *want = reverse ? &large : &small, got = *want;
+    limn_tensor *want = reverse ? &large : &small, first = *want, got = *want;
     const float *shift = bias ? noise((size_t)want->shape.c, 4) : NULL;
     limn_tensor in = blocked(reverse ? &small : &large), out = blocked(want);
+    float *blocks;
     size_t count = limn_count(want->shape), one = count / (size_t)p->n;
     double error = 0, size = 0;
     limn_tiles tiles;
     void *scratch;
 
     if (reverse)
-        limn_convolve_data(&large, &weights, shift, &small, &args, false);
+        limn_convolve_data(&large, &weights, shift, &small, &args, tail == SUM);
     else
-        limn_convolve(&large, &weights, shift, &small, &args, false);
+        limn_convolve(&large, &weights, shift, &small, &args, tail == SUM);
     for (size_t i = 0; i < count; i++) {
         float *v = (float *)want->data + i;
 
@@ -105,23 +142,38 @@ static void check(const problem *p, bool reverse, bool bias, limn_activation act
     limn_tiles_open(&tiles, &in, &out, weights.shape, &args, reverse);
     tiles.activation = activation;
     tiles.slope = 0.2f;
+    tiles.accumulates = tail == SUM;
+    seen[tiles.taps][tiles.outputs]++;
+    if (tiles.spans > most_spans) most_spans = tiles.spans;
+    if (tiles.depth / tiles.chunk > most_chunks) most_chunks = tiles.depth / tiles.chunk;
+    broken_chunks += tiles.depth % tiles.chunk != 0;
+    blocks = weights_in_blocks(&weights, tiles.large_inside);
     scratch = take(tiles.scratch_bytes);
     memset(scratch, 0xff, tiles.scratch_bytes + 64);
-    limn_tiles_bind(&tiles, in.data, weights.data, shift, out.data, scratch);
+    limn_tiles_bind(&tiles, in.data, blocks, shift, out.data, scratch);
     limn_tiles_run(&tiles);
     for (int i = 0; i < 64; i++)
         assert_int_equal(0xff, ((unsigned char *)scratch)[tiles.scratch_bytes + (size_t)i]);
     for (int n = 0; n < p->n; n++)
         for (int i = 0; i < EXTRA; i++)
             assert_true(((float *)out.data)[(size_t)n * out.batch_stride + one + (size_t)i] == 77);
-    got.data = take(count * sizeof(float));
-    limn_tensor_copy(&got, &out);
+    first.data = take(count * sizeof(float));
+    limn_tensor_copy(&first, &out);
     for (size_t i = 0; i < count; i++) {
-        double d = (double)((float *)got.data)[i] - (double)((float *)want->data)[i];
+        double d = (double)((float *)first.data)[i] - (double)((float *)want->data)[i];
 
         error += d * d;
         size += (double)((float *)want->data)[i] * (double)((float *)want->data)[i];
     }
+    if (tail == PLAIN) { /* nothing of the weights is kept: twice the weights, exactly twice */
+        for (size_t i = 0; i < limn_count(weights.shape); i++) blocks[i] *= 2;
+        limn_tiles_run(&tiles);
+        got.data = take(count * sizeof(float));
+        limn_tensor_copy(&got, &out);
+        for (size_t i = 0; i < count; i++)
+            assert_true(((float *)got.data)[i] == 2 * ((float *)first.data)[i]);
+    }
+    if (sqrt(error / size) > worst) worst = sqrt(error / size);
     if (!(sqrt(error) <= 2e-6 * sqrt(size)))
         fail_msg("%dx%d kernel %d stride %d pad %d%s: relative error %g", p->h, p->w, p->kernel,
                  p->stride, p->pad, reverse ? " reverse" : "", sqrt(error / size));
@@ -132,14 +184,16 @@ static void test_forms(void **unused)
     (void)unused;
     for (size_t i = 0; i < sizeof problems / sizeof *problems; i++)
         for (int reverse = 0; reverse < 2; reverse++)
-            for (int tail = 0; tail < 3; tail++) {
+            for (int tail = 0; tail < TAILS; tail++) {
                 limn_arena_open(&arena, "test", 1 << 20);
-                check(&problems[i], reverse, tail > 0,
-                      tail == 2   ? LIMN_ACTIVATION_LEAKY
-                      : tail == 1 ? LIMN_ACTIVATION_RELU
-                                  : LIMN_ACTIVATION_NONE);
+                check(&problems[i], reverse, tail);
                 limn_arena_close(&arena);
             }
+    for (int outputs = 2; outputs <= 5; outputs++)
+        if (!seen[2][outputs]) fail_msg("no problem has tiles of %d outputs, 2 taps", outputs);
+    assert_true(seen[3][4] && seen[4][3]);
+    assert_true(most_spans > 1 && most_chunks > 1 && broken_chunks);
+    print_message("worst relative error %.2g\n", worst);
 }
 
 /* What it must leave to others. */

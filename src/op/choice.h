@@ -59,7 +59,7 @@ limn_status limn_choices_write(const limn_choices *choices, const char *machine,
 limn_status limn_choices_read(limn_choices *choices, const char *machine, const char *text,
                               size_t count, limn_error *error);
 
-/* Processor, threads, oneDNN and the level of our kernels in one line. */
+/* Processor, threads, oneDNN, the level and the generation of our kernels in one line. */
 void limn_choices_machine(char *text, size_t size);
 
 /* The file of this machine: in $LIMN_CACHE/choices, else $XDG_CACHE_HOME/limn/choices, else

@@ -87,7 +87,7 @@ static bool takes_tiles(const limn_call *call, const limn_args *geometry, bool t
     const limn_tensor *out = call->backward ? &call->dx[0] : &call->y[0];
 
     return call->methods[0] == LIMN_METHOD_TILES && !call->residual.shape.n &&
-           !(call->backward && accumulates(call, 0)) && call->activation <= LIMN_ACTIVATION_RELU &&
+           (call->backward || call->activation <= LIMN_ACTIVATION_RELU) &&
            limn_tiles_fits(in, out, call->x[1].shape, geometry, transposed != call->backward);
 }
 
@@ -99,17 +99,19 @@ static limn_status prepare_tiles(limn_call *call, const limn_args *geometry, pri
     limn_dnn_conv conv = describe(call, geometry, own->transposed,
                                   call->backward ? &call->dx[0] : &call->x[0],
                                   call->backward ? &call->dy[0] : &call->y[0]);
-    limn_dnn_layout *plain;
+    limn_dnn_layout *blocks;
 
-    LIMN_TRY(limn_dnn_layout_plain(&plain, &conv, arena, error));
     LIMN_TRY(limn_take_into(&own->tiles, arena, sizeof *own->tiles, error));
     limn_tiles_open(own->tiles, in, out, call->x[1].shape, geometry,
                     own->transposed != call->backward);
+    LIMN_TRY(limn_dnn_layout_blocks(&blocks, &conv, limn_tiles_lanes(), own->tiles->large_inside,
+                                    arena, error));
     if (!call->backward) {
         own->tiles->activation = call->activation;
         own->tiles->slope = call->slope;
     }
-    call->weight_layout = plain;
+    own->tiles->accumulates = call->backward && accumulates(call, 0);
+    call->weight_layout = blocks;
     call->scratch_bytes = own->tiles->scratch_bytes;
     return LIMN_OK;
 }

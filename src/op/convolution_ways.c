@@ -7,9 +7,10 @@
  * for it, but then the weights have two layouts; with plain ones no faster); channels-last copies
  * for every layer (never faster for a stride of 1).
  *
- * Our own tiles are worth a measurement from 30x30 pixels on (below, transforming the weights takes
- * longer than the convolution: 16x16 pixels of 512 channels, 5.7 ms directly and 5.6 by tiles; 8x8,
- * 2.9 and 5.4); for 3x3 they take the place of oneDNN's Winograd where that is missing.
+ * Our own tiles are the rule for 4x4 kernels on AVX-512 from 16x16 pixels and 64 channels on, where
+ * they take half the time of the direct way (below, transforming the weights takes longer than the
+ * convolution), and worth a measurement from 8x8 on; for 3x3 they take the place of oneDNN's
+ * Winograd where that is missing.
  *
  * The rule for Winograd: with fewer than 64 channels its transforms cost as much as its products
  * save, and below 1024 pixels the tiles do not fill the machine (a ResNet on 64x64 pictures: 24.7
@@ -20,7 +21,7 @@
 #include "op/subpixel.h"
 #include "op/tiles.h"
 
-enum { WINOGRAD_CHANNELS = 64, WINOGRAD_PIXELS = 1024, TILES_PIXELS = 900 };
+enum { WINOGRAD_CHANNELS = 64, WINOGRAD_PIXELS = 1024, TILES_LEAST = 64, TILES_PIXELS = 256 };
 
 static bool all_float(const limn_tensor *a, const limn_tensor *b)
 {
@@ -54,18 +55,23 @@ int limn_convolution_ways(const limn_call *call, bool transposed, int part, limn
                 pixels(out->shape) >= WINOGRAD_PIXELS;
     bool blocks = in->block != in->shape.c || out->block != out->shape.c;
     size_t few = pixels(in->shape) < pixels(out->shape) ? pixels(in->shape) : pixels(out->shape);
+    bool tiles = !part && few >= TILES_LEAST && work(in, out, w) >= 2e7 &&
+                 (call->backward || call->activation <= LIMN_ACTIVATION_RELU) &&
+                 !call->residual.shape.n &&
+                 limn_tiles_fits(from, to, w, args, transposed != call->backward);
+    bool halved = w.h == 4 && w.n >= WINOGRAD_CHANNELS && w.c >= WINOGRAD_CHANNELS &&
+                  few >= TILES_PIXELS && limn_cpu() == LIMN_CPU_AVX512;
     int count = 0;
 
     if (!call->backward && transposed && limn_subpixel_fits(call))
         ways[count++] = LIMN_METHOD_SUBPIXEL;
     if (!call->backward && !transposed && limn_few_fits(call)) ways[count++] = LIMN_METHOD_FEW;
     if (winograd && wide) ways[count++] = LIMN_METHOD_WINOGRAD;
+    if (tiles && halved) ways[count++] = LIMN_METHOD_TILES;
     ways[count++] = LIMN_METHOD_DIRECT;
     if (work(in, out, w) < 2e7) return 1;
     if (winograd && !wide) ways[count++] = LIMN_METHOD_WINOGRAD;
-    if (!part && few >= TILES_PIXELS && call->activation <= LIMN_ACTIVATION_RELU &&
-        !call->residual.shape.n && limn_tiles_fits(from, to, w, args, transposed != call->backward))
-        ways[count++] = LIMN_METHOD_TILES;
+    if (tiles && !halved) ways[count++] = LIMN_METHOD_TILES;
     if (blocks && args->stride > 1) ways[count++] = LIMN_METHOD_CHANNELS_LAST;
     return count;
 }

@@ -150,6 +150,28 @@ limn_status limn_dnn_layout_plain(limn_dnn_layout **out, const limn_dnn_conv *co
     return LIMN_OK;
 }
 
+limn_status limn_dnn_layout_blocks(limn_dnn_layout **out, const limn_dnn_conv *conv, int block,
+                                   bool large_inside, limn_arena *arena, limn_error *error)
+{
+    dnnl_dim_t dims[] = { conv->y.shape.c, conv->x.shape.c, conv->kernel_h, conv->kernel_w };
+    dnnl_format_tag_t tag = block == 16    ? large_inside ? dnnl_OIhw16o16i : dnnl_OIhw16i16o
+                            : large_inside ? dnnl_OIhw8o8i
+                                           : dnnl_OIhw8i8o;
+    dnnl_status_t status;
+    limn_dnn_md md;
+
+    *out = NULL;
+    LIMN_TRY(limn_dnn_start(error));
+    status = limn_dnn_md_make(&md, 4, dims, dnnl_f32, tag, 0);
+    if (status)
+        return limn_fail(error, LIMN_SHAPE,
+                         "weights of %d x %d channels in blocks: oneDNN says: %s", (int)dims[0],
+                         (int)dims[1], limn_dnn_status_text(status));
+    LIMN_TRY(limn_take_into(out, arena, sizeof **out, error));
+    limn_dnn_layout_fill(*out, &md);
+    return LIMN_OK;
+}
+
 limn_status limn_dnn_layout_plain_like(limn_dnn_layout **out, const limn_dnn_layout *layout,
                                        limn_arena *arena, limn_error *error)
 {

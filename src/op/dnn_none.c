@@ -39,6 +39,17 @@ limn_status limn_dnn_layout_plain(limn_dnn_layout **out, const limn_dnn_conv *co
     return refuse(error);
 }
 
+limn_status limn_dnn_layout_blocks(limn_dnn_layout **out, const limn_dnn_conv *conv, int block,
+                                   bool large_inside, limn_arena *arena, limn_error *error)
+{
+    (void)conv;
+    (void)block;
+    (void)large_inside;
+    (void)arena;
+    *out = NULL;
+    return refuse(error);
+}
+
 limn_status limn_dnn_layout_plain_like(limn_dnn_layout **out, const limn_dnn_layout *layout,
                                        limn_arena *arena, limn_error *error)
 {

@@ -16,44 +16,50 @@ typedef enum limn_tiles_form {
 } limn_tiles_form;
 
 /* One computation: in -> out.  side = outputs + taps - 1 points along a tile, of which `outputs`
- * are kept; matrices are row-major. */
+ * results are made.  Sizes named floats_* count floats. */
 typedef struct limn_tiles {
     limn_tiles_form form;
-    bool flipped; /* weights are read as a data gradient reads them: (in, out), turned by 180
-                     degrees */
+    bool accumulates;  /* results are added to what is there, before the activation */
+    bool large_inside; /* which channels of the weights lie side by side: see limn_tiles_open */
     int taps, outputs, side, kernel, pad_top, pad_left;
-    int rows, columns; /* of the result in its stride-1 form */
     int tile_rows, tile_columns;
-    int depth, width; /* of the products: channels in and out in the stride-1 form */
+    size_t tiles;        /* of all pictures */
+    size_t depth, width; /* of the products: channels in and out in the stride-1 form, phase by
+                            phase within a block of channels */
+    size_t chunk;        /* of the depth: what is multiplied at a time */
+    size_t group;        /* columns of a unit of work */
+    size_t spans;        /* in which the tiles are cut: units of work are spans x groups */
+    size_t parts;        /* that have scratch memory of their own */
     limn_tensor in, out;
-    const float *weights, *bias; /* plain; bias may be NULL */
-    float *u, *v, *products;     /* transformed weights and tiles, and their products */
+    const float *weights, *bias;         /* bias may be NULL */
+    float *v, *own;                      /* all tiles, transformed; each part's own memory */
+    size_t floats_v, floats_u, floats_m; /* from one point to the next, of tiles, weights, products
+                                          */
+    size_t floats_own;
     limn_activation activation;
     float slope;
     size_t scratch_bytes;
-    float to_points[LIMN_TILE_SIDE * LIMN_TILE_SIDE];   /* of the input: side x side */
-    float weights_to[LIMN_TILE_SIDE * LIMN_TILE_SIDE];  /* side x taps */
-    float from_points[LIMN_TILE_SIDE * LIMN_TILE_SIDE]; /* outputs x side */
 } limn_tiles;
 
 /* reverse: from the small side of the convolution to the large one (the data gradient of conv, the
  * forward pass of deconv).  w is (small channels, large channels, kh, kw). */
 bool limn_tiles_fits(const limn_tensor *in, const limn_tensor *out, limn_shape w,
                      const limn_args *args, bool reverse);
-/* Fills all but pointers; scratch_bytes is what limn_tiles_bind is to be given. */
+/* Fills all but pointers.  scratch_bytes is what limn_tiles_bind is to be given.  Weights are read
+ * in blocks of lanes x lanes channels: (small blocks, large blocks, kh, kw, then the channels of
+ * the block, those of the result last).  large_inside: these are the large side's. */
 void limn_tiles_open(limn_tiles *tiles, const limn_tensor *in, const limn_tensor *out, limn_shape w,
                      const limn_args *args, bool reverse);
+int limn_tiles_lanes(void);
 void limn_tiles_bind(limn_tiles *tiles, const void *in, const void *weights, const void *bias,
                      void *out, void *scratch);
 void limn_tiles_run(limn_tiles *tiles);
 
-/* tiles_kernel.c, once a processor level: four loops over units, in this order. */
+/* tiles_kernel.c, once a processor level. */
 typedef struct limn_tiles_kernel {
-    int lanes, panel;       /* floats of a vector; output channels of a product */
-    limn_loop_body weights, /* units: vectors of output channels */
-        input,              /* tiles */
-        multiply,           /* points x panels */
-        output;             /* tiles */
+    int lanes, panel;     /* floats of a vector; columns of a product in registers */
+    limn_loop_body input, /* units: tiles x blocks of channels */
+        output;           /* units: parts */
 } limn_tiles_kernel;
 extern const limn_tiles_kernel limn_kernels_base_tiles, limn_kernels_avx2_tiles,
     limn_kernels_avx512_tiles;

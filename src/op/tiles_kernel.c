@@ -2,10 +2,10 @@
  *
  * The loops of tiles.c, compiled once a processor level.
  *
- * Lanes are channels throughout.  Transforms multiply by small dense matrices: most of their
- * elements are 0, 1 or 2, but a tile's transforms are a few hundred multiply-adds beside tens of
- * thousands in the products, and one loop serves all tile sizes.  The product keeps a block of rows
- * (tiles) by two vectors (output channels) in registers and walks the depth. */
+ * Lanes are channels throughout.  Transforms (tiles_points.h) are compiled for each size, so that
+ * zeros and ones cost nothing.  A product keeps a block of rows (tiles) by two vectors (output
+ * channels) in registers and walks the chunk; rows are dealt out evenly, so that a number of tiles
+ * that no block divides wastes little. */
 #include "op/tiles.h"
 
 #define JOIN_(a, b) a##b
@@ -16,267 +16,336 @@ enum { LANES = 16, ROWS = 14 };
 #else
 enum { LANES = 8, ROWS = 6 };
 #endif
-enum { PANEL = 2 * LANES };
+enum { PANEL = 2 * LANES, SQUARE = LIMN_TILE_SIDE * LIMN_TILE_SIDE, PHASES = 4 };
 typedef float vector __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
+typedef int mask __attribute__((vector_size(LANES * sizeof(int)), aligned(4)));
 
 /* Macros, because passing such a vector to a function means another thing to each compiler where
  * the processor level has no register that wide. */
 #define load(from) (*(const vector *)(const void *)(from))
 #define store(to, v) (*(vector *)(void *)(to) = (v))
+#define inline_here static inline __attribute__((always_inline)) void
 
-/* to = left * from * left^T: rows x columns times from (columns x columns). */
-static inline __attribute__((always_inline)) void both_sides(vector *to, const float *left,
-                                                             const vector *from, const int rows,
-                                                             const int columns)
+#include "op/tiles_points.h"
+
+/* The (side, taps, outputs) that tiles.c makes. */
+#define SHAPES(X) X(3, 2, 2) X(4, 2, 3) X(5, 2, 4) X(6, 2, 5) X(6, 3, 4) X(6, 4, 3)
+
+/* Where a tile begins in the stride-1 form. */
+typedef struct spot {
+    int picture, top, left;
+} spot;
+
+static spot spot_of(const limn_tiles *t, size_t tile)
 {
-    vector half[LIMN_TILE_SIDE * LIMN_TILE_SIDE];
+    int per = t->tile_rows * t->tile_columns, at = (int)tile % per;
 
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < columns; j++) {
-            vector sum = left[i * columns] * from[j];
-
-            for (int k = 1; k < columns; k++) sum += left[i * columns + k] * from[k * columns + j];
-            half[i * columns + j] = sum;
-        }
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < rows; j++) {
-            vector sum = left[j * columns] * half[i * columns];
-
-            for (int k = 1; k < columns; k++) sum += left[j * columns + k] * half[i * columns + k];
-            to[i * rows + j] = sum;
-        }
-}
-
-/* The pairs (side, taps) that tiles.c makes. */
-#define SHAPES(X) X(3, 2, 2) X(5, 2, 4) X(6, 3, 4) X(6, 4, 3)
-
-/* ---- Weights --------------------------------------------------------------------------------- */
-
-/* Weight of channel k to channel n at a tap of the stride-1 form: see tiles.c. */
-static inline size_t weight_at(const limn_tiles *t, int k, int n, int y, int x)
-{
-    int square = t->kernel * t->kernel, phase, a, b;
-
-    switch (t->form) {
-    case LIMN_TILES_HALVE: {
-        int large = t->depth / 4;
-
-        phase = k / large, a = phase >> 1, b = phase & 1;
-        return ((size_t)n * (size_t)large + (size_t)(k % large)) * 16 +
-               (size_t)((2 * y + a) * 4 + 2 * x + b);
-    }
-    case LIMN_TILES_DOUBLE: {
-        int large = t->width / 4;
-
-        phase = n / large, a = phase >> 1, b = phase & 1;
-        return ((size_t)k * (size_t)large + (size_t)(n % large)) * 16 +
-               (size_t)((3 - 2 * y - a) * 4 + 3 - 2 * x - b);
-    }
-    case LIMN_TILES_SAME:
-        break;
-    }
-    if (t->flipped)
-        return ((size_t)k * (size_t)t->width + (size_t)n) * (size_t)square +
-               (size_t)(square - 1 - y * t->kernel - x);
-    return ((size_t)n * (size_t)t->depth + (size_t)k) * (size_t)square +
-           (size_t)(y * t->kernel + x);
-}
-
-static inline __attribute__((always_inline)) void weights_of(const limn_tiles *t, size_t unit,
-                                                             const int side, const int taps)
-{
-    int n = (int)unit * LANES;
-    size_t stride = weight_at(t, 0, n + 1, 0, 0) - weight_at(t, 0, n, 0, 0);
-    size_t plane = (size_t)t->depth * (size_t)t->width;
-
-    for (int k = 0; k < t->depth; k++) {
-        vector g[LIMN_TILE_SIDE * LIMN_TILE_SIDE], half[LIMN_TILE_SIDE * LIMN_TILE_SIDE];
-        float *to = t->u + ((size_t)(n / PANEL) * (size_t)t->depth + (size_t)k) * PANEL + n % PANEL;
-
-        for (int y = 0; y < taps; y++)
-            for (int x = 0; x < taps; x++) {
-                const float *from = t->weights + weight_at(t, k, n, y, x);
-
-                for (int l = 0; l < LANES; l++) g[y * taps + x][l] = from[(size_t)l * stride];
-            }
-        for (int i = 0; i < side; i++)
-            for (int x = 0; x < taps; x++) {
-                vector sum = t->weights_to[i * taps] * g[x];
-
-                for (int y = 1; y < taps; y++) sum += t->weights_to[i * taps + y] * g[y * taps + x];
-                half[i * taps + x] = sum;
-            }
-        for (int i = 0; i < side; i++)
-            for (int j = 0; j < side; j++) {
-                vector sum = t->weights_to[j * taps] * half[i * taps];
-
-                for (int x = 1; x < taps; x++)
-                    sum += t->weights_to[j * taps + x] * half[i * taps + x];
-                store(to + (size_t)(i * side + j) * plane, sum);
-            }
-    }
-}
-
-static void weights(void *context, size_t begin, size_t end, int part)
-{
-    const limn_tiles *t = context;
-
-    (void)part;
-    for (size_t unit = begin; unit < end; unit++) {
-#define X(s, r, m)                                                                                 \
-    if (t->side == (s) && t->taps == (r)) weights_of(t, unit, s, r);
-        SHAPES(X)
-#undef X
-    }
+    return (spot){ (int)tile / per, at / t->tile_columns * t->outputs,
+                   at % t->tile_columns * t->outputs };
 }
 
 /* ---- Input ----------------------------------------------------------------------------------- */
 
-static inline __attribute__((always_inline)) void input_of(const limn_tiles *t, size_t tile,
-                                                           const int side)
+inline_here input_of(const limn_tiles *t, size_t tile, size_t block, const int side)
 {
-    int per = t->tile_rows * t->tile_columns, n = (int)tile / per, at = (int)tile % per;
-    int top = at / t->tile_columns * t->outputs, left = at % t->tile_columns * t->outputs;
-    int h = t->in.shape.h, w = t->in.shape.w, blocks = t->in.shape.c / LANES;
-    int phases = t->form == LIMN_TILES_HALVE ? 4 : 1, step = phases == 4 ? 2 : 1;
-    const float *picture = (const float *)t->in.data + (size_t)n * t->in.batch_stride;
-    size_t plane = (size_t)per * (size_t)t->in.shape.n * (size_t)t->depth;
-    float *to = t->v + tile * (size_t)t->depth;
+    spot s = spot_of(t, tile);
+    int h = t->in.shape.h, w = t->in.shape.w;
+    int phases = t->form == LIMN_TILES_HALVE ? PHASES : 1, step = phases == PHASES ? 2 : 1;
+    const float *from = (const float *)t->in.data + (size_t)s.picture * t->in.batch_stride +
+                        block * (size_t)h * (size_t)w * LANES;
 
-    for (int phase = 0; phase < phases; phase++)
-        for (int b = 0; b < blocks; b++, to += LANES) {
-            vector d[LIMN_TILE_SIDE * LIMN_TILE_SIDE], v[LIMN_TILE_SIDE * LIMN_TILE_SIDE];
-            const float *from = picture + (size_t)b * (size_t)h * (size_t)w * LANES;
+    for (int phase = 0; phase < phases; phase++) {
+        size_t k = (block * (size_t)phases + (size_t)phase) * LANES;
+        size_t begin = k / t->chunk * t->chunk;
+        size_t length = t->depth - begin < t->chunk ? t->depth - begin : t->chunk;
+        float *to = t->v + begin * t->tiles + tile * length + (k - begin);
+        int y = s.top * step + (phase >> 1) - t->pad_top;
+        int x = s.left * step + (phase & 1) - t->pad_left;
+        vector d[SQUARE], half[SQUARE];
+
+        if (y >= 0 && x >= 0 && y + (side - 1) * step < h && x + (side - 1) * step < w) {
+            const float *corner = from + ((ptrdiff_t)y * w + x) * LANES;
 
             for (int i = 0; i < side; i++)
+                for (int j = 0; j < side; j++)
+                    d[i * side + j] = load(corner + ((ptrdiff_t)i * w + j) * step * LANES);
+        } else {
+            for (int i = 0; i < side; i++)
                 for (int j = 0; j < side; j++) {
-                    int y = (top + i) * step + (phase >> 1) - t->pad_top;
-                    int x = (left + j) * step + (phase & 1) - t->pad_left;
+                    int b = y + i * step, a = x + j * step;
 
-                    d[i * side + j] = y >= 0 && y < h && x >= 0 && x < w
-                                          ? load(from + ((size_t)y * (size_t)w + (size_t)x) * LANES)
+                    d[i * side + j] = b >= 0 && b < h && a >= 0 && a < w
+                                          ? load(from + ((ptrdiff_t)b * w + a) * LANES)
                                           : (vector){ 0 };
                 }
-            both_sides(v, t->to_points, d, side, side);
-            for (int i = 0; i < side * side; i++) store(to + (size_t)i * plane, v[i]);
         }
+        for (int j = 0; j < side; j++) enter_side(half + j, side, d + j, side, side);
+        for (int i = 0; i < side; i++) {
+            vector row[LIMN_TILE_SIDE];
+
+            enter_side(row, 1, half + i * side, 1, side);
+            for (int j = 0; j < side; j++) store(to + (size_t)(i * side + j) * t->floats_v, row[j]);
+        }
+    }
 }
 
 static void input(void *context, size_t begin, size_t end, int part)
 {
     const limn_tiles *t = context;
+    size_t blocks = (size_t)t->in.shape.c / LANES;
 
     (void)part;
-    for (size_t tile = begin; tile < end; tile++) {
-        if (t->side == 3) input_of(t, tile, 3);
-        if (t->side == 5) input_of(t, tile, 5);
-        if (t->side == 6) input_of(t, tile, 6);
+    for (size_t unit = begin; unit < end; unit++) switch (t->side) {
+        case 3:
+            input_of(t, unit / blocks, unit % blocks, 3);
+            break;
+        case 4:
+            input_of(t, unit / blocks, unit % blocks, 4);
+            break;
+        case 5:
+            input_of(t, unit / blocks, unit % blocks, 5);
+            break;
+        default:
+            input_of(t, unit / blocks, unit % blocks, 6);
+        }
+}
+
+/* ---- Weights --------------------------------------------------------------------------------- */
+
+/* What one thread is at: a group of columns, a chunk of the depth, a span of tiles. */
+typedef struct unit {
+    size_t column, depth, length, tile, tiles;
+    float *u; /* point x panel x depth x PANEL */
+    float *m; /* point x tile x group */
+} unit;
+
+/* Distance from a block of weights' first tap to tap (y, x) of the stride-1 form. */
+static int tap_of(const limn_tiles *t, int y, int x, int phase)
+{
+    int a = phase >> 1, b = phase & 1;
+
+    switch (t->form) {
+    case LIMN_TILES_HALVE:
+        return (2 * y + a) * 4 + 2 * x + b;
+    case LIMN_TILES_DOUBLE:
+        return (3 - 2 * y - a) * 4 + 3 - 2 * x - b;
+    case LIMN_TILES_SAME:
+        break;
+    }
+    return t->large_inside ? t->kernel * t->kernel - 1 - y * t->kernel - x : y * t->kernel + x;
+}
+
+/* LANES rows of the depth by one vector of columns. */
+inline_here weights_of(const limn_tiles *t, const unit *w, size_t row, size_t column,
+                       const int side, const int taps)
+{
+    size_t k = (w->depth + row) / LANES, n = (w->column + column) / LANES;
+    size_t k_phases = t->form == LIMN_TILES_HALVE ? PHASES : 1;
+    size_t n_phases = t->form == LIMN_TILES_DOUBLE ? PHASES : 1;
+    size_t in_blocks = (size_t)t->in.shape.c / LANES, out_blocks = (size_t)t->out.shape.c / LANES;
+    int phase = (int)(k % k_phases + n % n_phases);
+    size_t block = t->large_inside ? k / k_phases * out_blocks + n / n_phases
+                                   : n / n_phases * in_blocks + k / k_phases;
+    const float *from = t->weights + block * (size_t)(t->kernel * t->kernel) * LANES * LANES;
+    size_t ahead = (t->large_inside ? out_blocks : 1) * (size_t)(t->kernel * t->kernel) * LANES *
+                   LANES;
+    const float *tap[16];
+    float *to = w->u + (column / PANEL * w->length + row) * PANEL + column % PANEL;
+
+    for (int y = 0; y < taps; y++)
+        for (int x = 0; x < taps; x++)
+            tap[y * taps + x] = from + tap_of(t, y, x, phase) * LANES * LANES;
+    for (int l = 0; l < LANES; l++, to += PANEL) {
+        vector g[SQUARE], half[SQUARE];
+
+        for (int i = 0; i < taps * taps; i++) {
+            g[i] = load(tap[i] + l * LANES);
+            /* The same of the next block in the depth: nothing else asks for it in time. */
+            __builtin_prefetch(tap[i] + l * LANES + ahead, 0, 2);
+        }
+        for (int x = 0; x < taps; x++) weigh_side(half + x, taps, g + x, taps, side, taps);
+        for (int i = 0; i < side; i++) {
+            vector points[LIMN_TILE_SIDE];
+
+            weigh_side(points, 1, half + i * taps, 1, side, taps);
+            for (int j = 0; j < side; j++)
+                store(to + (size_t)(i * side + j) * t->floats_u, points[j]);
+        }
+    }
+}
+
+/* Phases of a block of weights one after the other, while it is in the first-level cache. */
+inline_here weights(const limn_tiles *t, const unit *w, const int side, const int taps)
+{
+    if (t->large_inside) {
+        for (size_t row = 0; row < w->length; row += LANES)
+            for (size_t column = 0; column < t->group; column += LANES)
+                weights_of(t, w, row, column, side, taps);
+    } else {
+        for (size_t column = 0; column < t->group; column += LANES)
+            for (size_t row = 0; row < w->length; row += LANES)
+                weights_of(t, w, row, column, side, taps);
     }
 }
 
 /* ---- Products -------------------------------------------------------------------------------- */
 
-static inline __attribute__((always_inline)) void block(float *to, size_t to_stride, const float *v,
-                                                        const float *u, size_t depth,
-                                                        const int rows)
+inline_here block(float *to, size_t group, const float *v, const float *u, size_t length,
+                  bool first, const int rows)
 {
-    vector sums[ROWS][2] = { { { 0 } } };
+    vector sums[ROWS][2];
 
-    for (size_t k = 0; k < depth; k++) {
-        vector first = load(u + k * PANEL), second = load(u + k * PANEL + LANES);
+#pragma GCC unroll 14
+    for (int r = 0; r < rows; r++) {
+        sums[r][0] = first ? (vector){ 0 } : load(to + (size_t)r * group);
+        sums[r][1] = first ? (vector){ 0 } : load(to + (size_t)r * group + LANES);
+    }
+    for (size_t k = 0; k < length; k++) {
+        vector one = load(u + k * PANEL), two = load(u + k * PANEL + LANES);
 
 #pragma GCC unroll 14
         for (int r = 0; r < rows; r++) {
-            float x = v[(size_t)r * depth + k];
+            float x = v[(size_t)r * length + k];
 
-            sums[r][0] += x * first;
-            sums[r][1] += x * second;
+            sums[r][0] += x * one;
+            sums[r][1] += x * two;
         }
     }
+#pragma GCC unroll 14
     for (int r = 0; r < rows; r++) {
-        store(to + (size_t)r * to_stride, sums[r][0]);
-        store(to + (size_t)r * to_stride + LANES, sums[r][1]);
+        store(to + (size_t)r * group, sums[r][0]);
+        store(to + (size_t)r * group + LANES, sums[r][1]);
     }
 }
 
-static void multiply(void *context, size_t begin, size_t end, int part)
+static void block_of(size_t rows, float *to, size_t group, const float *v, const float *u,
+                     size_t length, bool first)
 {
-    const limn_tiles *t = context;
-    size_t panels = (size_t)t->width / PANEL, depth = (size_t)t->depth, width = (size_t)t->width;
-    size_t tiles = (size_t)t->in.shape.n * (size_t)t->tile_rows * (size_t)t->tile_columns;
+#define ROWS_ARE(n)                                                                                \
+    case n:                                                                                        \
+        block(to, group, v, u, length, first, n);                                                  \
+        break;
+    switch (rows) {
+        ROWS_ARE(1)
+        ROWS_ARE(2)
+        ROWS_ARE(3)
+        ROWS_ARE(4)
+        ROWS_ARE(5)
+        ROWS_ARE(6)
+#ifdef __AVX512F__
+        ROWS_ARE(7)
+        ROWS_ARE(8)
+        ROWS_ARE(9)
+        ROWS_ARE(10)
+        ROWS_ARE(11)
+        ROWS_ARE(12)
+        ROWS_ARE(13)
+        ROWS_ARE(14)
+#endif
+    }
+#undef ROWS_ARE
+}
 
-    (void)part;
-    for (size_t unit = begin; unit < end; unit++) {
-        size_t point = unit / panels, panel = unit % panels, row = 0;
-        const float *u = t->u + (point * panels + panel) * depth * PANEL;
-        const float *v = t->v + point * tiles * depth;
-        float *to = t->products + point * tiles * width + panel * PANEL;
+static void multiply(const limn_tiles *t, const unit *w)
+{
+    size_t points = (size_t)(t->side * t->side), blocks = (w->tiles + ROWS - 1) / ROWS;
+    bool first = w->depth == 0;
 
-        for (; row + ROWS <= tiles; row += ROWS)
-            block(to + row * width, width, v + row * depth, u, depth, ROWS);
-        for (; row + ROWS / 2 <= tiles; row += ROWS / 2)
-            block(to + row * width, width, v + row * depth, u, depth, ROWS / 2);
-        for (; row < tiles; row++) block(to + row * width, width, v + row * depth, u, depth, 1);
+    for (size_t point = 0; point < points; point++) {
+        const float *v = t->v + point * t->floats_v + w->depth * t->tiles + w->tile * w->length;
+
+        for (size_t column = 0; column < t->group; column += PANEL) {
+            const float *u = w->u + point * t->floats_u + column * w->length;
+            float *to = w->m + point * t->floats_m + column;
+
+            for (size_t b = 0; b < blocks; b++) {
+                size_t row = w->tiles * b / blocks, end = w->tiles * (b + 1) / blocks;
+
+                block_of(end - row, to + row * t->group, t->group, v + row * w->length, u,
+                         w->length, first);
+            }
+        }
     }
 }
 
 /* ---- Output ---------------------------------------------------------------------------------- */
 
-static inline __attribute__((always_inline)) void output_of(const limn_tiles *t, size_t tile,
-                                                            const int side, const int outputs)
+inline_here output_of(const limn_tiles *t, const unit *w, size_t tile, size_t column,
+                      const int side, const int outputs)
 {
-    int per = t->tile_rows * t->tile_columns, n = (int)tile / per, at = (int)tile % per;
-    int top = at / t->tile_columns * outputs, left = at % t->tile_columns * outputs;
-    int h = t->out.shape.h, w = t->out.shape.w, channels = t->out.shape.c;
-    int step = t->form == LIMN_TILES_DOUBLE ? 2 : 1;
-    float *picture = (float *)t->out.data + (size_t)n * t->out.batch_stride;
-    size_t plane = (size_t)per * (size_t)t->in.shape.n * (size_t)t->width;
-    const float *from = t->products + tile * (size_t)t->width;
-    float slope = t->activation == LIMN_ACTIVATION_LEAKY  ? t->slope
-                  : t->activation == LIMN_ACTIVATION_RELU ? 0
-                                                          : 1;
+    spot s = spot_of(t, w->tile + tile);
+    int h = t->out.shape.h, width = t->out.shape.w;
+    int phases = t->form == LIMN_TILES_DOUBLE ? PHASES : 1, step = phases == PHASES ? 2 : 1;
+    size_t n = (w->column + column) / LANES, channel = n / (size_t)phases * LANES;
+    int phase = (int)(n % (size_t)phases);
+    int top = s.top * step - (phase >> 1), left = s.left * step - (phase & 1);
+    float *to = (float *)t->out.data + (size_t)s.picture * t->out.batch_stride +
+                channel * (size_t)h * (size_t)width;
+    const float *from = w->m + tile * t->group + column;
+    vector p[SQUARE], half[SQUARE], bias = t->bias ? load(t->bias + channel) : (vector){ 0 };
+    float slope = t->activation == LIMN_ACTIVATION_LEAKY ? t->slope : 0;
+    bool whole = top >= 0 && left >= 0 && top + (outputs - 1) * step < h &&
+                 left + (outputs - 1) * step < width;
 
-    for (int c = 0; c < t->width; c += LANES, from += LANES) {
-        vector p[LIMN_TILE_SIDE * LIMN_TILE_SIDE], half[LIMN_TILE_SIDE * LIMN_TILE_SIDE];
-        int phase = c / channels, channel = c % channels;
-        vector bias = t->bias ? load(t->bias + channel) : (vector){ 0 };
-        float *to = picture + (size_t)channel * (size_t)h * (size_t)w;
+    for (int i = 0; i < side * side; i++) p[i] = load(from + (size_t)i * t->floats_m);
+    for (int j = 0; j < side; j++) leave_side(half + j, side, p + j, side, side, outputs);
+    for (int i = 0; i < outputs; i++) {
+        vector y[LIMN_TILE_SIDE];
+        int b = top + i * step;
 
-        for (int i = 0; i < side * side; i++) p[i] = load(from + (size_t)i * plane);
-        for (int i = 0; i < outputs; i++)
-            for (int j = 0; j < side; j++) {
-                vector sum = t->from_points[i * side] * p[j];
+        if (!whole && (b < 0 || b >= h)) continue;
+        leave_side(y, 1, half + i * side, 1, side, outputs);
+        for (int j = 0; j < outputs; j++) {
+            int a = left + j * step;
+            vector v = y[j] + bias;
 
-                for (int k = 1; k < side; k++)
-                    sum += t->from_points[i * side + k] * p[k * side + j];
-                half[i * side + j] = sum;
+            if (!whole && (a < 0 || a >= width)) continue;
+            if (t->accumulates) v += load(to + ((size_t)b * (size_t)width + (size_t)a) * LANES);
+            if (t->activation != LIMN_ACTIVATION_NONE) {
+                mask above = v > 0;
+
+                v = (vector)(((mask)v & above) | ((mask)(slope * v) & ~above));
             }
-        for (int i = 0; i < outputs; i++)
-            for (int j = 0; j < outputs; j++) {
-                int y = (top + i) * step - (phase >> 1), x = (left + j) * step - (phase & 1);
-                vector sum = bias;
-
-                if (y < 0 || y >= h || x < 0 || x >= w) continue;
-                for (int k = 0; k < side; k++)
-                    sum += t->from_points[j * side + k] * half[i * side + k];
-                for (int l = 0; l < LANES; l++) sum[l] = sum[l] > 0 ? sum[l] : slope * sum[l];
-                store(to + ((size_t)y * (size_t)w + (size_t)x) * LANES, sum);
-            }
+            store(to + ((size_t)b * (size_t)width + (size_t)a) * LANES, v);
+        }
     }
+}
+
+inline_here unit_of(const limn_tiles *t, unit *w, const int side, const int taps, const int outputs)
+{
+    for (w->depth = 0; w->depth < t->depth; w->depth += t->chunk) {
+        w->length = t->depth - w->depth < t->chunk ? t->depth - w->depth : t->chunk;
+        weights(t, w, side, taps);
+        multiply(t, w);
+    }
+    for (size_t tile = 0; tile < w->tiles; tile++)
+        for (size_t column = 0; column < t->group; column += LANES)
+            output_of(t, w, tile, column, side, outputs);
 }
 
 static void output(void *context, size_t begin, size_t end, int part)
 {
     const limn_tiles *t = context;
+    size_t groups = t->width / t->group, units = groups * t->spans;
 
     (void)part;
-    for (size_t tile = begin; tile < end; tile++) {
+    for (size_t slot = begin; slot < end; slot++) {
+        float *own = t->own + slot * t->floats_own;
+
+        for (size_t i = units * slot / t->parts; i < units * (slot + 1) / t->parts; i++) {
+            size_t span = i / groups, from = t->tiles * span / t->spans;
+            unit w = { .column = i % groups * t->group,
+                       .tile = from,
+                       .tiles = t->tiles * (span + 1) / t->spans - from,
+                       .u = own,
+                       .m = own + (size_t)(t->side * t->side) * t->floats_u };
+
 #define X(s, r, m)                                                                                 \
-    if (t->side == (s) && t->taps == (r)) output_of(t, tile, s, m);
-        SHAPES(X)
+    if (t->side == (s) && t->taps == (r)) unit_of(t, &w, s, r, m);
+            SHAPES(X)
 #undef X
+        }
     }
 }
 
-const limn_tiles_kernel JOIN(LIMN_KERNELS, _tiles) = { LANES, PANEL,    weights,
-                                                       input, multiply, output };
+const limn_tiles_kernel JOIN(LIMN_KERNELS, _tiles) = { LANES, PANEL, input, output };
