@@ -168,8 +168,10 @@ inline_here weights_of(const limn_tiles *t, const unit *w, size_t row, size_t co
             vector points[LIMN_TILE_SIDE];
 
             weigh_side(points, 1, half + i * taps, 1, side, taps);
-            for (int j = 0; j < side; j++)
+            for (int j = 0; j < side; j++) {
                 store(to + (size_t)(i * side + j) * t->floats_u, points[j]);
+                __builtin_prefetch(to + (size_t)(i * side + j) * t->floats_u + PANEL, 1, 3);
+            }
         }
     }
 }
@@ -190,8 +192,9 @@ inline_here weights(const limn_tiles *t, const unit *w, const int side, const in
 
 /* ---- Products -------------------------------------------------------------------------------- */
 
-inline_here block(float *to, size_t group, const float *v, const float *u, size_t length,
-                  bool first, const int rows)
+/* next: the tiles that come after these: one line a step brings them in time. */
+inline_here block(float *to, size_t group, const float *v, const float *u, const float *next,
+                  size_t length, bool first, const int rows)
 {
     vector sums[ROWS][2];
 
@@ -203,6 +206,7 @@ inline_here block(float *to, size_t group, const float *v, const float *u, size_
     for (size_t k = 0; k < length; k++) {
         vector one = load(u + k * PANEL), two = load(u + k * PANEL + LANES);
 
+        __builtin_prefetch(next + k * 16, 0, 3);
 #pragma GCC unroll 14
         for (int r = 0; r < rows; r++) {
             float x = v[(size_t)r * length + k];
@@ -219,11 +223,11 @@ inline_here block(float *to, size_t group, const float *v, const float *u, size_
 }
 
 static void block_of(size_t rows, float *to, size_t group, const float *v, const float *u,
-                     size_t length, bool first)
+                     const float *next, size_t length, bool first)
 {
 #define ROWS_ARE(n)                                                                                \
     case n:                                                                                        \
-        block(to, group, v, u, length, first, n);                                                  \
+        block(to, group, v, u, next, length, first, n);                                            \
         break;
     switch (rows) {
         ROWS_ARE(1)
@@ -260,8 +264,11 @@ static void multiply(const limn_tiles *t, const unit *w)
 
             for (size_t b = 0; b < blocks; b++) {
                 size_t row = w->tiles * b / blocks, end = w->tiles * (b + 1) / blocks;
+                const float *next = b + 1 < blocks              ? v + end * w->length
+                                    : column + PANEL < t->group ? v
+                                                                : v + t->floats_v;
 
-                block_of(end - row, to + row * t->group, t->group, v + row * w->length, u,
+                block_of(end - row, to + row * t->group, t->group, v + row * w->length, u, next,
                          w->length, first);
             }
         }
