@@ -2,9 +2,9 @@
  *
  * Convolutions by tiles against the plain loops: every form and its reverse, every pair of taps and
  * outputs, maps that the tiles do not divide, channels that the chunks do not divide, tiles in more
- * spans than one, batches inside something larger, bias and activation, sums onto what is there,
- * scratch memory full of NaN, weights that change between two runs.  Run once a processor level
- * (LIMN_CPU). */
+ * spans and bands than one, batches inside something larger, bias and activation, sums onto what is
+ * there, scratch memory full of NaN, weights that change between two runs.  Run once a processor
+ * level (LIMN_CPU). */
 #include "base/cpu.h"
 #include "base/random.h"
 #include "op/convolution.h"
@@ -32,14 +32,14 @@ static const problem problems[] = {
     { 2, 64, 32, 4, 1, 2, 7, 12 },   { 1, 32, 32, 4, 1, 0, 9, 5 },
     { 1, 96, 160, 4, 1, 1, 9, 9 }, /* chunks that do not fit */
     { 1, 32, 64, 3, 1, 1, 17, 20 },  { 2, 32, 32, 3, 1, 0, 18, 11 },
-    { 1, 32, 160, 3, 1, 1, 40, 40 },
+    { 1, 32, 160, 3, 1, 1, 40, 40 }, { 2, 32, 32, 4, 2, 1, 160, 160 }, /* two bands */
 };
 
 enum { PLAIN, RELU, LEAKY, SUM, TAILS };
 
-/* What tiles.c made of the problems: [taps][outputs]; the most spans and chunks. */
+/* What tiles.c made of the problems: [taps][outputs]; the most spans, chunks and bands. */
 static int seen[5][LIMN_TILE_SIDE + 1];
-static size_t most_spans, most_chunks, broken_chunks;
+static size_t most_spans, most_chunks, broken_chunks, most_bands;
 static double worst;
 
 static limn_arena arena;
@@ -146,6 +146,7 @@ static void check(const problem *p, bool reverse, int tail)
     seen[tiles.taps][tiles.outputs]++;
     if (tiles.spans > most_spans) most_spans = tiles.spans;
     if (tiles.depth / tiles.chunk > most_chunks) most_chunks = tiles.depth / tiles.chunk;
+    if (tiles.tiles / tiles.band > most_bands) most_bands = tiles.tiles / tiles.band;
     broken_chunks += tiles.depth % tiles.chunk != 0;
     blocks = weights_in_blocks(&weights, tiles.large_inside);
     scratch = take(tiles.scratch_bytes);
@@ -192,7 +193,7 @@ static void test_forms(void **unused)
     for (int outputs = 2; outputs <= 5; outputs++)
         if (!seen[2][outputs]) fail_msg("no problem has tiles of %d outputs, 2 taps", outputs);
     assert_true(seen[3][4] && seen[4][3]);
-    assert_true(most_spans > 1 && most_chunks > 1 && broken_chunks);
+    assert_true(most_spans > 1 && most_chunks > 1 && broken_chunks && most_bands > 1);
     print_message("worst relative error %.2g\n", worst);
 }
 

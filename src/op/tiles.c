@@ -13,7 +13,8 @@
  *
  * What it saves is easily lost in moving transformed numbers about, so there are two passes:
  *
- *   1  all tiles are transformed; they are read several times, from the third-level cache;
+ *   1  tiles are transformed, at most 8 MiB of them; they are read several times, from the
+ *      third-level cache (all of a large picture's at once would be more than all of its maps);
  *   2  a unit of work is a span of tiles and a group of output channels.  It goes through the depth
  *      in chunks: weights are transformed into memory that stays in the second-level cache, and
  *      multiplied with the tiles of that chunk at all points.  At the end the sums are transformed
@@ -32,7 +33,7 @@
 #include "op/tiles.h"
 #include "base/cpu.h"
 
-enum { PHASES = 4, UNIT_BYTES = 640 << 10, ALIGN = 16 };
+enum { PHASES = 4, UNIT_BYTES = 640 << 10, BAND_BYTES = 8 << 20, ALIGN = 16 };
 
 static const limn_tiles_kernel *kernel(void)
 {
@@ -97,21 +98,23 @@ static void cut(limn_tiles *t)
 {
     const limn_tiles_kernel *k = kernel();
     size_t points = (size_t)(t->side * t->side), panel = (size_t)k->panel, groups, least;
+    size_t bands = 1 + points * t->tiles * t->depth * sizeof(float) / BAND_BYTES;
 
     t->chunk = points > 25 ? 64 : 128;
     if (t->chunk > t->depth) t->chunk = t->depth;
     t->group = t->width % (2 * panel) ? panel : 2 * panel;
     groups = t->width / t->group;
-    least = 1 + points * t->tiles * t->group * sizeof(float) / UNIT_BYTES;
+    t->band = (t->tiles + bands - 1) / bands;
+    least = 1 + points * t->band * t->group * sizeof(float) / UNIT_BYTES;
     t->parts = (size_t)limn_compute_threads();
     t->spans = least;
     while (t->spans < least + t->parts && groups * t->spans % t->parts) t->spans++;
     if (groups * t->spans % t->parts) t->spans = least;
-    if (t->spans > t->tiles) t->spans = t->tiles;
+    if (t->spans > t->band) t->spans = t->band;
     /* An odd number of cache lines between points: else all fall into the same places of it. */
-    t->floats_v = padded(t->tiles * t->depth) + ALIGN;
+    t->floats_v = padded(t->band * t->depth) + ALIGN;
     t->floats_u = t->chunk * t->group + ALIGN;
-    t->floats_m = ((t->tiles + t->spans - 1) / t->spans) * t->group + ALIGN;
+    t->floats_m = ((t->band + t->spans - 1) / t->spans) * t->group + ALIGN;
     t->floats_own = points * (t->floats_u + t->floats_m);
     t->scratch_bytes = sizeof(float) * (points * t->floats_v + t->parts * t->floats_own);
 }
@@ -171,6 +174,9 @@ void limn_tiles_run(limn_tiles *t)
 {
     const limn_tiles_kernel *k = kernel();
 
-    limn_parallel(t->tiles * (size_t)(t->in.shape.c / k->lanes), 1, k->input, t);
-    limn_parallel(t->parts, 1, k->output, t);
+    for (t->first = 0; t->first < t->tiles; t->first += t->held) {
+        t->held = t->tiles - t->first < t->band ? t->tiles - t->first : t->band;
+        limn_parallel(t->held * (size_t)(t->in.shape.c / k->lanes), 1, k->input, t);
+        limn_parallel(t->parts, 1, k->output, t);
+    }
 }

@@ -24,15 +24,17 @@ typedef struct limn_tiles {
     int taps, outputs, side, kernel, pad_top, pad_left;
     int tile_rows, tile_columns;
     size_t tiles;        /* of all pictures */
+    size_t band;         /* most of them that are held transformed at a time */
+    size_t first, held;  /* those that are now */
     size_t depth, width; /* of the products: channels in and out in the stride-1 form, phase by
                             phase within a block of channels */
     size_t chunk;        /* of the depth: what is multiplied at a time */
     size_t group;        /* columns of a unit of work */
-    size_t spans;        /* in which the tiles are cut: units of work are spans x groups */
+    size_t spans;        /* in which a band is cut: units of work are spans x groups */
     size_t parts;        /* that have scratch memory of their own */
     limn_tensor in, out;
     const float *weights, *bias;         /* bias may be NULL */
-    float *v, *own;                      /* all tiles, transformed; each part's own memory */
+    float *v, *own;                      /* a band, transformed; each part's own memory */
     size_t floats_v, floats_u, floats_m; /* from one point to the next, of tiles, weights, products
                                           */
     size_t floats_own;
@@ -58,7 +60,7 @@ void limn_tiles_run(limn_tiles *tiles);
 /* tiles_kernel.c, once a processor level. */
 typedef struct limn_tiles_kernel {
     int lanes, panel;     /* floats of a vector; columns of a product in registers */
-    limn_loop_body input, /* units: tiles x blocks of channels */
+    limn_loop_body input, /* units: tiles of a band x blocks of channels */
         output;           /* units: parts */
 } limn_tiles_kernel;
 extern const limn_tiles_kernel limn_kernels_base_tiles, limn_kernels_avx2_tiles,

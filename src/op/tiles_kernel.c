@@ -31,17 +31,16 @@ typedef int mask __attribute__((vector_size(LANES * sizeof(int)), aligned(4)));
 /* The (side, taps, outputs) that tiles.c makes. */
 #define SHAPES(X) X(3, 2, 2) X(4, 2, 3) X(5, 2, 4) X(6, 2, 5) X(6, 3, 4) X(6, 4, 3)
 
-/* Where a tile begins in the stride-1 form. */
+/* Where a tile of the band begins in the stride-1 form. */
 typedef struct spot {
     int picture, top, left;
 } spot;
 
 static spot spot_of(const limn_tiles *t, size_t tile)
 {
-    int per = t->tile_rows * t->tile_columns, at = (int)tile % per;
+    int per = t->tile_rows * t->tile_columns, of = (int)(t->first + tile), at = of % per;
 
-    return (spot){ (int)tile / per, at / t->tile_columns * t->outputs,
-                   at % t->tile_columns * t->outputs };
+    return (spot){ of / per, at / t->tile_columns * t->outputs, at % t->tile_columns * t->outputs };
 }
 
 /* ---- Input ----------------------------------------------------------------------------------- */
@@ -58,7 +57,7 @@ inline_here input_of(const limn_tiles *t, size_t tile, size_t block, const int s
         size_t k = (block * (size_t)phases + (size_t)phase) * LANES;
         size_t begin = k / t->chunk * t->chunk;
         size_t length = t->depth - begin < t->chunk ? t->depth - begin : t->chunk;
-        float *to = t->v + begin * t->tiles + tile * length + (k - begin);
+        float *to = t->v + begin * t->held + tile * length + (k - begin);
         int y = s.top * step + (phase >> 1) - t->pad_top;
         int x = s.left * step + (phase & 1) - t->pad_left;
         vector d[SQUARE], half[SQUARE];
@@ -256,7 +255,7 @@ static void multiply(const limn_tiles *t, const unit *w)
     bool first = w->depth == 0;
 
     for (size_t point = 0; point < points; point++) {
-        const float *v = t->v + point * t->floats_v + w->depth * t->tiles + w->tile * w->length;
+        const float *v = t->v + point * t->floats_v + w->depth * t->held + w->tile * w->length;
 
         for (size_t column = 0; column < t->group; column += PANEL) {
             const float *u = w->u + point * t->floats_u + column * w->length;
@@ -340,10 +339,10 @@ static void output(void *context, size_t begin, size_t end, int part)
         float *own = t->own + slot * t->floats_own;
 
         for (size_t i = units * slot / t->parts; i < units * (slot + 1) / t->parts; i++) {
-            size_t span = i / groups, from = t->tiles * span / t->spans;
+            size_t span = i / groups, from = t->held * span / t->spans;
             unit w = { .column = i % groups * t->group,
                        .tile = from,
-                       .tiles = t->tiles * (span + 1) / t->spans - from,
+                       .tiles = t->held * (span + 1) / t->spans - from,
                        .u = own,
                        .m = own + (size_t)(t->side * t->side) * t->floats_u };
 
