@@ -33,7 +33,7 @@ below 1229 pix2pix --net unet_256 --compute fp32
 below 1229 pix2pix --net unet_256 --compute bf16
 below 300 infer --net unet_256 --compute fp32
 below 180 infer --net unet_256 --compute bf16
-below 110 infer --net unet_256 --int8
+below 100 infer --net unet_256 --int8
 
 echo "[==========] $((passed + failed)) test(s) run."
 echo "[  PASSED  ] $passed test(s)."
