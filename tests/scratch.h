@@ -6,6 +6,7 @@
 #define LIMN_TESTS_SCRATCH_H
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,6 +97,31 @@ static inline char *scratch_read(const char *path, size_t *count)
     bytes[*count] = '\0';
     fclose(file);
     return bytes;
+}
+
+/* A child that is going to be killed: fork(), but the parent comes back only when the child has
+ * called scratch_at_work, however long a busy machine takes to start it. */
+static inline pid_t scratch_fork(int *ready)
+{
+    int ends[2];
+    pid_t child;
+    char byte;
+
+    if (pipe(ends) || (child = fork()) < 0) abort();
+    close(ends[child > 0]);
+    *ready = ends[1];
+    if (!child) return 0;
+    while (read(ends[0], &byte, 1) < 0 && errno == EINTR) continue;
+    close(ends[0]);
+    return child;
+}
+
+static inline void scratch_at_work(int *ready)
+{
+    if (*ready < 0) return;
+    if (write(*ready, "", 1) != 1) abort();
+    close(*ready);
+    *ready = -1;
 }
 
 #endif

@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -383,8 +384,10 @@ static void other_programs_are_noticed(void **state)
     (void)state;
     if (limn_crowd_waited() <= 0 || count > MOST) skip();
     for (long i = 0; i < count; i++)
-        if (!(others[i] = fork()))
+        if (!(others[i] = fork())) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL); /* they outlive no test that crashes */
             for (volatile unsigned long k = 0;; k++) continue;
+        }
     limn_compute_threads_set(2);
     for (until = seconds() + 20; !limn_compute_crowded() && seconds() < until;) {
         limn_compute_begin();

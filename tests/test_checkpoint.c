@@ -161,10 +161,10 @@ static void expect_refusal(const char *name)
     double seconds;
     size_t count;
 
-    clock_gettime(CLOCK_MONOTONIC, &before);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before); /* whatever else the machine does */
     if (!limn_checkpoint_open(&c, in_folder("bad", name, ".pth"), &error))
         fail_msg("%s was accepted", name);
-    clock_gettime(CLOCK_MONOTONIC, &after);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
     assert_null(c);
     assert_true(error.status == LIMN_FORMAT);
     assert_true(strlen(error.text) > 20 && strlen(error.text) < sizeof error.text - 1);

@@ -149,7 +149,7 @@ static bool is_a_version(const char *bytes, size_t count)
     return false;
 }
 
-static void write_versions(const char *path)
+static void write_versions(const char *path, int ready)
 {
     static char bytes[300000];
 
@@ -161,6 +161,7 @@ static void write_versions(const char *path)
         if (limn_file_create(&file, path, NULL) || limn_file_write(&file, bytes, half, NULL) ||
             limn_file_write(&file, bytes, count - half, NULL) || limn_file_commit(&file, NULL))
             _exit(1);
+        scratch_at_work(&ready);
     }
 }
 
@@ -172,13 +173,12 @@ static void killed_writers_leave_a_whole_file(void **state)
     (void)state;
     assert_int_equal(limn_file_replace(path, "", 0, &error), LIMN_OK);
     for (int round = 0; round < 60; round++) {
-        pid_t child = fork();
+        int how, ready;
+        pid_t child = scratch_fork(&ready);
         size_t count;
         char *bytes;
-        int how;
 
-        if (!child) write_versions(path);
-        assert_true(child > 0);
+        if (!child) write_versions(path, ready);
         usleep((useconds_t)(1000 + round * 331 % 20000));
         kill(child, SIGKILL);
         assert_int_equal(waitpid(child, &how, 0), child);

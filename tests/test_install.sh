@@ -85,7 +85,7 @@ well "it goes on where it was" grep -q '^resumed: .*after 12 steps' "$folder/tra
 "$folder/train_with_progress" "$folder/pairs" "$folder/long" $small n-epochs=100000 lr=1e-5 >"$folder/train.txt" 2>&1 &
 training=$!
 n=0
-until grep -q ' took ' "$folder/train.txt" || [ $((n += 1)) -gt 300 ]; do sleep 0.1; done
+until grep -q ' took ' "$folder/train.txt" || [ $((n += 1)) -gt 3000 ]; do sleep 0.1; done
 kill -INT $training
 wait $training
 code=$?

@@ -4,7 +4,8 @@
 # Resident memory of whole processes, as a person's machine would feel it: the largest that the
 # kernel has counted, from `limn bench --json`.  The bounds are promises of the project, with what
 # others need for the same: a pix2pix step 1.42 GiB (PyTorch at its leanest), a unet_256 at rest
-# 488 MiB (PyTorch, onnxruntime 494).
+# 488 MiB (PyTorch, onnxruntime 494).  Two threads: each has scratch memory of its own, and a machine
+# may have many cores.
 #
 #     test_memory.sh PROGRAM
 set -u
@@ -16,7 +17,7 @@ failed=0
 below() { # MIB ARGUMENT...: rss_mib of `limn bench ARGUMENT...`
     most=$1
     shift
-    if out=$("$limn" bench "$@" --ngf 64 --size 256 --batch 1 --rounds 1 --json 2>&1) &&
+    if out=$("$limn" bench "$@" --ngf 64 --size 256 --batch 1 --threads 2 --rounds 1 --json 2>&1) &&
         rss=$(printf '%s' "$out" | sed -n 's/.*"rss_mib" *: *\([0-9][0-9]*\).*/\1/p') &&
         [ -n "$rss" ] && [ "$rss" -gt 10 ] && [ "$rss" -lt "$most" ]; then
         passed=$((passed + 1))
