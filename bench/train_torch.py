@@ -19,10 +19,10 @@ import time
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 
 import peer_networks as nets
+from peer_steps import Pix2Pix
 
 PICTURES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp")
 
@@ -63,6 +63,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", default="torch_run")
+    parser.set_defaults(norm="batch", compute="fp32", channels_last=False, compile=False, set_to_none=True)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     random.seed(args.seed)
@@ -71,30 +72,12 @@ def main():
     names = sorted(os.path.join(folder, n) for n in os.listdir(folder) if n.lower().endswith(PICTURES))
     os.makedirs(args.out, exist_ok=True)
 
-    G = nets.start(nets.unet(8, args.ngf, "batch", dropout=True)).train()
-    D = nets.start(nets.critic(args.ndf, "batch", 6)).train()
-    adam_g, adam_d = (torch.optim.Adam(n.parameters(), lr=2e-4, betas=(0.5, 0.999)) for n in (G, D))
-
-    def gan(verdict, real):
-        return F.binary_cross_entropy_with_logits(verdict, torch.full_like(verdict, float(real)))
-
+    trainer = Pix2Pix(args, nets.unet(8, args.ngf, "batch", dropout=True), args.lambda_L1)
     for epoch in range(1, args.n_epochs + 1):
         begin, total = time.time(), 0.0
         for a, b in epoch_of(names, args):
-            fake = G(a)
-            D.requires_grad_(True)
-            adam_d.zero_grad(set_to_none=True)
-            d_fake = gan(D(torch.cat([a, fake], 1).detach()), False)
-            d_real = gan(D(torch.cat([a, b], 1)), True)
-            ((d_fake + d_real) * 0.5).backward()
-            adam_d.step()
-            D.requires_grad_(False)
-            adam_g.zero_grad(set_to_none=True)
-            g_l1 = F.l1_loss(fake, b) * args.lambda_L1
-            (gan(D(torch.cat([a, fake], 1)), True) + g_l1).backward()
-            adam_g.step()
-            total += g_l1.item()
-        weights = {"model." + name: w for name, w in G.state_dict().items()}
+            total += trainer.step(a, b).item()
+        weights = {"model." + name: w for name, w in trainer.G.state_dict().items()}
         for name in (f"{epoch}_net_G.pth", "latest_net_G.pth"):
             torch.save(weights, os.path.join(args.out, name))
         print(f"epoch {epoch} / {args.n_epochs}: G_L1 {total / len(names):.3f}, "
