@@ -144,6 +144,30 @@ limn_status limn_take_into(void *pointer_to_pointer, limn_arena *arena, size_t b
     return LIMN_OK;
 }
 
+limn_status limn_open_in_arena(void *pointer_to_pointer, size_t bytes, const char *name,
+                               size_t chunk_bytes, limn_error *error)
+{
+    limn_arena arena;
+    void *whole;
+
+    limn_arena_open(&arena, name, chunk_bytes);
+    LIMN_TRY(limn_take_into(pointer_to_pointer, &arena, bytes, error));
+    memcpy(&whole, pointer_to_pointer, sizeof whole);
+    memcpy(whole, &arena, sizeof arena);
+    return LIMN_OK;
+}
+
+void limn_close_in_arena(void *pointer_to_pointer)
+{
+    void *whole;
+    limn_arena arena;
+
+    memcpy(&whole, pointer_to_pointer, sizeof whole);
+    memcpy(&arena, whole, sizeof arena); /* it goes with what it frees */
+    limn_arena_close(&arena);
+    memset(pointer_to_pointer, 0, sizeof whole);
+}
+
 char *limn_take_text(limn_arena *arena, const char *text)
 {
     size_t bytes = strlen(text) + 1;

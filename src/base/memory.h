@@ -34,6 +34,14 @@ void *limn_take(limn_arena *arena, size_t bytes);
 limn_status limn_take_into(void *pointer_to_pointer, limn_arena *arena, size_t bytes,
                            limn_error *error);
 
+/* For a struct that lies in an arena of its own, which is its first member: bytes of it, zeroed but
+ * for that arena.  On failure the pointer is NULL. */
+limn_status limn_open_in_arena(void *pointer_to_pointer, size_t bytes, const char *name,
+                               size_t chunk_bytes, limn_error *error);
+
+/* The end of such a struct with all that was taken from its arena; the pointer becomes NULL. */
+void limn_close_in_arena(void *pointer_to_pointer);
+
 /* A copy of the text in the arena, or NULL. */
 char *limn_take_text(limn_arena *arena, const char *text);
 char *limn_take_format(limn_arena *arena, const char *format, ...)

@@ -234,30 +234,18 @@ static limn_status open_model(limn_model *model, const char *path, limn_error *e
 
 limn_status limn_model_open(limn_model **out, const char *path, limn_error *error)
 {
-    limn_arena arena;
-    limn_model *model;
     limn_status status;
 
-    *out = NULL;
-    limn_arena_open(&arena, "model", 0);
-    LIMN_TRY(limn_take_into(&model, &arena, sizeof *model, error));
-    model->arena = arena;
-    if ((status = open_model(model, path, error)))
-        limn_model_close(&model);
-    else
-        *out = model;
+    LIMN_TRY(limn_open_in_arena(out, sizeof **out, "model", 0, error));
+    if ((status = open_model(*out, path, error))) limn_model_close(out);
     return status;
 }
 
 void limn_model_close(limn_model **model)
 {
-    limn_arena arena;
-
     if (!*model) return;
     limn_safetensors_close(&(*model)->file);
-    arena = (*model)->arena; /* the struct itself lies in it */
-    limn_arena_close(&arena);
-    *model = NULL;
+    limn_close_in_arena(model);
 }
 
 const limn_model_card *limn_model_about(const limn_model *model)

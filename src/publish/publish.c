@@ -41,32 +41,24 @@ limn_status limn_publisher_open(limn_publisher **out, const limn_publisher_setti
     limn_publisher_settings s = settings ? *settings
                                          : (limn_publisher_settings){ LIMN_COMPUTE_AUTO, 0, 0 };
     limn_publisher *publisher;
-    limn_arena arena;
     limn_status status;
 
-    *out = NULL;
-    limn_arena_open(&arena, "publisher", 0);
-    LIMN_TRY(limn_take_into(&publisher, &arena, sizeof *publisher, error));
-    publisher->arena = arena;
+    LIMN_TRY(limn_open_in_arena(out, sizeof **out, "publisher", 0, error));
+    publisher = *out;
     pthread_mutex_init(&publisher->signing, NULL); /* a default mutex takes nothing: cannot fail */
     if ((status = limn_signer_open(&publisher->signer, s.sign_cert, s.sign_key, error)) ||
         (status = limn_screen_open(&publisher->screen, s.compute, error)))
-        limn_publisher_close(&publisher);
-    *out = publisher;
+        limn_publisher_close(out);
     return status;
 }
 
 void limn_publisher_close(limn_publisher **publisher)
 {
-    limn_arena arena;
-
     if (!*publisher) return;
     limn_screen_close(&(*publisher)->screen);
     limn_signer_close(&(*publisher)->signer);
     pthread_mutex_destroy(&(*publisher)->signing);
-    arena = (*publisher)->arena;
-    limn_arena_close(&arena);
-    *publisher = NULL;
+    limn_close_in_arena(publisher);
 }
 
 limn_screen *limn_publisher_screen(limn_publisher *publisher)
@@ -106,16 +98,15 @@ limn_status limn_publish_clear_own(limn_cleared **out, limn_publisher *publisher
                                    limn_error *error)
 {
     limn_cleared *cleared;
-    limn_arena arena;
     limn_status status;
 
-    *out = NULL;
-    limn_arena_open(&arena, "publishing", 4096);
-    if ((status = limn_take_into(&cleared, &arena, sizeof *cleared, error))) {
+    if ((status = limn_open_in_arena(out, sizeof **out, "publishing", 4096, error))) {
         limn_picture_close(picture);
         return status;
     }
-    *cleared = (limn_cleared){ .arena = arena, .publisher = publisher, .picture = *picture };
+    cleared = *out;
+    cleared->publisher = publisher;
+    cleared->picture = *picture;
     *picture = (limn_picture){ 0 };
     if (!(status = keep_texts(cleared, name, origin, error))) {
         limn_screen_subject subject = { .picture = &cleared->picture };
@@ -127,8 +118,7 @@ limn_status limn_publish_clear_own(limn_cleared **out, limn_publisher *publisher
             status = limn_screen_refusal(&cleared->verdict, "output", cleared->name, error);
         if (report) report->verdict = cleared->verdict;
     }
-    if (status) limn_cleared_close(&cleared);
-    *out = cleared;
+    if (status) limn_cleared_close(out);
     return status;
 }
 
@@ -180,13 +170,9 @@ limn_status limn_publish_clear(limn_cleared **out, limn_publisher *publisher,
 
 void limn_cleared_close(limn_cleared **cleared)
 {
-    limn_arena arena;
-
     if (!*cleared) return;
     limn_picture_close(&(*cleared)->picture);
-    arena = (*cleared)->arena;
-    limn_arena_close(&arena);
-    *cleared = NULL;
+    limn_close_in_arena(cleared);
 }
 
 /* ---- Writing -------------------------------------------------------------------------------- */

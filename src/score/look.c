@@ -38,31 +38,22 @@ struct limn_looker {
 
 limn_status limn_looker_open(limn_looker **out, size_t most, limn_error *error)
 {
-    limn_arena arena;
     limn_looker *l;
     limn_status status = LIMN_OK;
 
-    *out = NULL;
-    limn_arena_open(&arena, "a look at pictures", 0);
-    LIMN_TRY(limn_take_into(&l, &arena, sizeof *l, error));
-    for (int i = 0; i < PARTS && !status; i++)
-        status = limn_take_into(&l->small[i], &arena, (most + 1) * 3 * CELLS * sizeof(float),
-                                error);
+    LIMN_TRY(limn_open_in_arena(out, sizeof **out, "a look at pictures", 0, error));
+    l = *out;
     l->most = most;
-    l->arena = arena;
-    *out = l;
+    for (int i = 0; i < PARTS && !status; i++)
+        status = limn_take_into(&l->small[i], &l->arena, (most + 1) * 3 * CELLS * sizeof(float),
+                                error);
     if (status) limn_looker_close(out);
     return status;
 }
 
 void limn_looker_close(limn_looker **looker)
 {
-    limn_arena arena;
-
-    if (!*looker) return;
-    arena = (*looker)->arena;
-    limn_arena_close(&arena);
-    *looker = NULL;
+    if (*looker) limn_close_in_arena(looker);
 }
 
 /* ---- Small versions -------------------------------------------------------------------------- */

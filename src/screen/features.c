@@ -55,32 +55,22 @@ static limn_status open_all(limn_features *f, bool plain, limn_error *error)
 
 limn_status limn_features_open(limn_features **out, bool plain, limn_error *error)
 {
-    limn_features *f;
-    limn_arena arena;
     limn_status status;
 
-    *out = NULL;
-    limn_arena_open(&arena, "features", 0);
-    LIMN_TRY(limn_take_into(&f, &arena, sizeof *f, error));
-    f->arena = arena;
-    status = open_all(f, plain, error);
-    *out = f;
-    if (status) limn_features_close(out);
+    LIMN_TRY(limn_open_in_arena(out, sizeof **out, "features", 0, error));
+    if ((status = open_all(*out, plain, error))) limn_features_close(out);
     return status ? limn_while(error, "features of pictures") : LIMN_OK;
 }
 
 void limn_features_close(limn_features **features)
 {
     limn_features *f = *features;
-    limn_arena arena;
 
     if (!f) return;
     limn_plan_close(&f->plan);
     limn_graph_close(&f->graph);
     if (f->weights) limn_weights_close(&f->weights);
-    arena = f->arena;
-    limn_arena_close(&arena);
-    *features = NULL;
+    limn_close_in_arena(features);
 }
 
 limn_status limn_features_of(limn_features *f, const float *planes, int channels, int height,

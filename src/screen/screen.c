@@ -114,19 +114,10 @@ static limn_compute chosen(limn_compute asked)
 limn_status limn_screen_open_bytes(limn_screen **out, const void *bytes, size_t count,
                                    limn_compute compute, limn_error *error)
 {
-    limn_screen *screen;
-    limn_arena arena;
     limn_status status;
 
-    *out = NULL;
-    limn_arena_open(&arena, "screen", 0);
-    LIMN_TRY(limn_take_into(&screen, &arena, sizeof *screen, error));
-    screen->arena = arena;
-    status = open_all(screen, bytes, count, chosen(compute), error);
-    if (status)
-        limn_screen_close(&screen);
-    else
-        *out = screen;
+    LIMN_TRY(limn_open_in_arena(out, sizeof **out, "screen", 0, error));
+    if ((status = open_all(*out, bytes, count, chosen(compute), error))) limn_screen_close(out);
     return status;
 }
 
@@ -139,14 +130,10 @@ limn_status limn_screen_open(limn_screen **out, limn_compute compute, limn_error
 
 void limn_screen_close(limn_screen **screen)
 {
-    limn_arena arena;
-
     if (!*screen) return;
     stop(&(*screen)->first);
     stop(&(*screen)->again);
-    arena = (*screen)->arena; /* the struct itself lies in it */
-    limn_arena_close(&arena);
-    *screen = NULL;
+    limn_close_in_arena(screen);
 }
 
 limn_plan *limn_screen_plan(limn_screen *screen)

@@ -171,14 +171,11 @@ limn_status limn_gate_ahead_open(limn_gate_ahead **out, const limn_gate_task *ta
                                  const limn_gate_known *known, size_t known_count, int workers,
                                  limn_error *error)
 {
-    limn_arena arena;
     limn_gate_ahead *a;
     limn_status status = LIMN_OK;
 
-    *out = NULL;
-    limn_arena_open(&arena, "reading ahead", 0);
-    LIMN_TRY(limn_take_into(&a, &arena, sizeof *a, error));
-    a->arena = arena;
+    LIMN_TRY(limn_open_in_arena(out, sizeof **out, "reading ahead", 0, error));
+    a = *out;
     a->tasks = tasks;
     a->count = count;
     a->known = known;
@@ -189,17 +186,13 @@ limn_status limn_gate_ahead_open(limn_gate_ahead **out, const limn_gate_task *ta
     if (workers < 1) workers = 1;
     for (int i = 0; i < workers && i < WORKERS_MAX && !status; i++)
         status = limn_worker_start(&a->workers[i], work, a, error);
-    if (status)
-        limn_gate_ahead_close(&a);
-    else
-        *out = a;
+    if (status) limn_gate_ahead_close(out);
     return status;
 }
 
 void limn_gate_ahead_close(limn_gate_ahead **ahead)
 {
     limn_gate_ahead *a = *ahead;
-    limn_arena arena;
 
     if (!a) return;
     pthread_mutex_lock(&a->lock);
@@ -212,9 +205,7 @@ void limn_gate_ahead_close(limn_gate_ahead **ahead)
     pthread_cond_destroy(&a->ready);
     pthread_cond_destroy(&a->work);
     pthread_mutex_destroy(&a->lock);
-    arena = a->arena;
-    limn_arena_close(&arena);
-    *ahead = NULL;
+    limn_close_in_arena(ahead);
 }
 
 /* ---- For the caller -------------------------------------------------------------------------- */

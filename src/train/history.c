@@ -163,16 +163,12 @@ static limn_status wrote(limn_history *h, limn_error *error)
 
 limn_status limn_history_open(limn_history **out, const char *path, limn_error *error)
 {
-    limn_arena arena;
     limn_history *h;
     limn_status status = LIMN_OK;
 
-    *out = NULL;
-    limn_arena_open(&arena, "history", 4096);
-    LIMN_TRY(limn_take_into(&h, &arena, sizeof *h, error));
-    h->path = limn_take_text(&arena, path);
-    h->arena = arena;
-    if (!h->path)
+    LIMN_TRY(limn_open_in_arena(out, sizeof **out, "history", 4096, error));
+    h = *out;
+    if (!(h->path = limn_take_text(&h->arena, path)))
         status = limn_fail(error, LIMN_NO_MEMORY, "out of memory for the history of the run");
     else if (sqlite3_open_v2(path, &h->base,
                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX,
@@ -184,25 +180,19 @@ limn_status limn_history_open(limn_history **out, const char *path, limn_error *
         if (sqlite3_prepare_v3(h->base, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &h->statements[i],
                                NULL) != SQLITE_OK)
             status = fault(h, error);
-    if (status)
-        limn_history_close(&h);
-    else
-        *out = h;
+    if (status) limn_history_close(out);
     return status;
 }
 
 void limn_history_close(limn_history **history)
 {
     limn_history *h = *history;
-    limn_arena arena;
 
     if (!h) return;
     if (h->open) limn_history_flush(h, NULL);
     for (int i = 0; i < STATEMENT_COUNT; i++) sqlite3_finalize(h->statements[i]);
     sqlite3_close(h->base);
-    arena = h->arena;
-    limn_arena_close(&arena);
-    *history = NULL;
+    limn_close_in_arena(history);
 }
 
 /* ---- Writing --------------------------------------------------------------------------------- */

@@ -37,21 +37,13 @@ static limn_status begin(limn_training *t, const char *model, const char *resume
 limn_status limn_train_begin(limn_training **out, const char *model, const char *resume,
                              limn_error *error)
 {
-    limn_arena arena;
-    limn_training *t;
     limn_status status;
 
-    *out = NULL;
-    limn_arena_open(&arena, "training", 0);
-    LIMN_TRY(limn_take_into(&t, &arena, sizeof *t, error));
-    t->arena = arena;
-    atomic_init(&t->stop, 0);
-    if ((status = begin(t, model, resume, error))) {
-        limn_train_end(&t);
-        return resume ? limn_while(error, "can't go on with %s", resume) : status;
-    }
-    *out = t;
-    return LIMN_OK;
+    LIMN_TRY(limn_open_in_arena(out, sizeof **out, "training", 0, error));
+    atomic_init(&(*out)->stop, 0);
+    if (!(status = begin(*out, model, resume, error))) return LIMN_OK;
+    limn_train_end(out);
+    return resume ? limn_while(error, "can't go on with %s", resume) : status;
 }
 
 limn_status limn_train_set(limn_training *t, const char *name, const char *value, limn_error *error)
@@ -85,7 +77,6 @@ void limn_train_stop(limn_training *t)
 void limn_train_end(limn_training **training)
 {
     limn_training *t = *training;
-    limn_arena arena;
 
     if (!t) return;
     limn_loader_close(&t->loader);
@@ -96,7 +87,5 @@ void limn_train_end(limn_training **training)
     limn_data_close(&t->val);
     limn_publisher_close(&t->publisher);
     limn_history_close(&t->history);
-    arena = t->arena;
-    limn_arena_close(&arena);
-    *training = NULL;
+    limn_close_in_arena(training);
 }

@@ -389,18 +389,14 @@ limn_status limn_score_folder(limn_score_report **report, const char *model, con
 {
     limn_score_settings own = settings ? *settings : limn_score_defaults();
     scoring s = { .settings = &own };
-    limn_arena arena;
     limn_status status;
 
-    *report = NULL;
-    limn_arena_open(&arena, "scores", 0);
-    LIMN_TRY(limn_take_into(&s.report, &arena, sizeof *s.report, error));
-    s.report->arena = arena;
+    LIMN_TRY(limn_open_in_arena(report, sizeof **report, "scores", 0, error));
+    s.report = *report;
     status = score(&s, model, folder, progress, context, error);
     limn_data_close(&s.data);
     limn_translator_close(&s.t);
-    if (status) limn_score_close(&s.report);
-    *report = s.report;
+    if (status) limn_score_close(report);
     return status;
 }
 
@@ -422,10 +418,5 @@ size_t limn_score_refused_of(const limn_score_report *report)
 
 void limn_score_close(limn_score_report **report)
 {
-    limn_arena arena;
-
-    if (!*report) return;
-    arena = (*report)->arena;
-    limn_arena_close(&arena);
-    *report = NULL;
+    if (*report) limn_close_in_arena(report);
 }

@@ -495,26 +495,21 @@ limn_status limn_translator_open(limn_translator **out, const char *model,
                                  const limn_translate_settings *settings, limn_error *error)
 {
     limn_translator *t;
-    limn_arena arena;
     limn_status status;
 
-    *out = NULL;
-    limn_arena_open(&arena, "translator", 0);
-    LIMN_TRY(limn_take_into(&t, &arena, sizeof *t, error));
-    t->arena = arena;
+    LIMN_TRY(limn_open_in_arena(out, sizeof **out, "translator", 0, error));
+    t = *out;
     t->settings = settings ? *settings : limn_translate_defaults();
     t->memory_bytes = t->settings.memory_mib ? (uint64_t)t->settings.memory_mib << 20
                                              : half_of_machine();
     limn_compute_threads_set(t->settings.threads);
-    if ((status = open_all(t, model, error))) limn_translator_close(&t);
-    *out = t;
+    if ((status = open_all(t, model, error))) limn_translator_close(out);
     return status;
 }
 
 void limn_translator_close(limn_translator **translator)
 {
     limn_translator *t = *translator;
-    limn_arena arena;
 
     if (!t) return;
     for (int i = 0; i < LIMN_TRANSLATE_PLANS; i++) forget(&t->plans[i]);
@@ -522,7 +517,5 @@ void limn_translator_close(limn_translator **translator)
     limn_graph_close(&t->declared);
     limn_publisher_close(&t->publisher);
     limn_model_close(&t->model);
-    arena = t->arena;
-    limn_arena_close(&arena);
-    *translator = NULL;
+    limn_close_in_arena(translator);
 }
