@@ -134,6 +134,27 @@ static bool trains_identity(const limn_translator *t, const limn_recipe *recipe)
     return false;
 }
 
+/* How the model learned without pairs, by its card alone: a model of pairs is only asked in
+ * passing, and its network, its plan and the screen are for limn_score_folder to open.  NULL: with
+ * pairs. */
+static limn_status unpaired_recipe(const limn_recipe **out, const char *path, limn_error *error)
+{
+    limn_arena arena;
+    limn_model *model = NULL;
+    limn_status status;
+
+    *out = NULL;
+    limn_arena_open(&arena, "a model's card", 1024);
+    status = limn_model_path_of(&path, path, &arena, error);
+    if (!status) status = limn_model_open(&model, path, error);
+    if (!status && limn_model_about(model)->recipe)
+        *out = limn_recipe_find(limn_model_about(model)->recipe);
+    if (*out && !(*out)->unpaired) *out = NULL;
+    limn_model_close(&model);
+    limn_arena_close(&arena);
+    return status;
+}
+
 /* Pictures of one name on both sides can be scored as pairs as well. */
 static bool are_pairs(const limn_data *data)
 {
@@ -157,17 +178,14 @@ static limn_status compare(comparing *c, limn_set_score *out, const char *model,
                               .phase = (limn_phase)c->settings->phase,
                               .max_size = c->settings->max_size };
     const limn_recipe *recipe;
-    const limn_model_card *card;
     limn_unpaired_scores scores;
     limn_status status;
 
     settings.direction = c->settings->direction;
     settings.compute = c->settings->compute;
     settings.threads = c->settings->threads;
-    LIMN_TRY(limn_translator_open(&c->t, model, &settings, error));
-    card = limn_model_about(c->t->model);
-    recipe = card->recipe ? limn_recipe_find(card->recipe) : NULL;
-    if (!recipe || !recipe->unpaired) return LIMN_OK;
+    LIMN_TRY(unpaired_recipe(&recipe, model, error));
+    if (!recipe) return LIMN_OK;
     status = limn_data_open(&c->data, &query, error);
     if (status && limn_data_has(folder, LIMN_PAIRED, query.phase)) return LIMN_OK;
     LIMN_TRY(status);
@@ -176,6 +194,7 @@ static limn_status compare(comparing *c, limn_set_score *out, const char *model,
                          "%s: has %zu and %zu pictures for --phase %s; sets are compared from two "
                          "on each side",
                          folder, c->data.a.count, c->data.b.count, limn_phase_name(query.phase));
+    LIMN_TRY(limn_translator_open(&c->t, model, &settings, error));
     c->loading = limn_score_loading(c->t, c->settings);
     c->identity = trains_identity(c->t, recipe);
     LIMN_TRY(open_back(c, model, &settings, error));
