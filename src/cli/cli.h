@@ -108,8 +108,14 @@ void limn_cli_live(FILE *to, const char *text);
 
 /* ---- Help ------------------------------------------------------------------------------------ */
 
-/* "--name N", "--[no-]flag", "-o, --output TEXT"; the short ones only where wanted. */
-void limn_cli_spell(char *text, size_t size, const limn_setting *row, bool with_short);
+/* What help and manual say of a row; "" where there is nothing to say. */
+typedef struct limn_cli_words {
+    char name[160];    /* "--name N", "--[no-]flag", "-o, --output TEXT" */
+    char value[256];   /* when it is not given */
+    char range[512];   /* what it takes, or an example of a text */
+    char aliases[512]; /* "--niter, --epochs" */
+} limn_cli_words;
+void limn_cli_words_of(limn_cli_words *words, const limn_setting *row, const void *defaults);
 /* The next alias of a row: moves *list behind it, gives its length; NULL at the end. */
 const char *limn_cli_next(const char **list, char separator, size_t *length);
 void limn_cli_list(FILE *to);

@@ -54,35 +54,37 @@ const char *limn_cli_next(const char **list, char separator, size_t *length)
     return word;
 }
 
-void limn_cli_spell(char *text, size_t size, const limn_setting *row, bool with_short)
+void limn_cli_words_of(limn_cli_words *w, const limn_setting *row, const void *defaults)
 {
     static const char *const values[] = {
         [LIMN_SETTING_INT] = " N",     [LIMN_SETTING_LONG] = " N", [LIMN_SETTING_FLOAT] = " X",
         [LIMN_SETTING_TEXT] = " TEXT", [LIMN_SETTING_FLAG] = "",   [LIMN_SETTING_CHOICE] = " WORD",
     };
     const char *list = row->aliases, *word;
-    size_t length, used = 0;
+    size_t length, used = 0, others = 0;
 
-    *text = 0;
-    while (with_short && (word = limn_cli_next(&list, ' ', &length)))
-        if (length == 1 && used + 5 < size)
-            used += (size_t)snprintf(text + used, size - used, "-%c, ", *word);
-    snprintf(text + used, size - used, "--%s%s%s", row->kind == LIMN_SETTING_FLAG ? "[no-]" : "",
-             row->name, values[row->kind]);
+    *w->aliases = 0;
+    while ((word = limn_cli_next(&list, ' ', &length)))
+        if (length == 1 && used + 5 < sizeof w->name)
+            used += (size_t)snprintf(w->name + used, sizeof w->name - used, "-%c, ", *word);
+        else if (length > 1 && others + length + 5 < sizeof w->aliases)
+            others += (size_t)snprintf(w->aliases + others, sizeof w->aliases - others, "%s--%.*s",
+                                       others ? ", " : "", (int)length, word);
+    snprintf(w->name + used, sizeof w->name - used, "--%s%s%s",
+             row->kind == LIMN_SETTING_FLAG ? "[no-]" : "", row->name, values[row->kind]);
+    limn_setting_get(row, defaults, w->value, sizeof w->value);
+    limn_setting_range(row, w->range, sizeof w->range);
 }
 
 /* "weight of the L1 term (100; 0 to 1e+06)" */
-static void describe(char *text, size_t size, const limn_setting *row, const void *defaults)
+static void describe(char *text, size_t size, const limn_setting *row, const limn_cli_words *w)
 {
-    char value[256], range[512];
     const char *between = row->kind == LIMN_SETTING_TEXT ? "; such as " : "; ";
 
-    limn_setting_get(row, defaults, value, sizeof value);
-    limn_setting_range(row, range, sizeof range);
-    if (!*value) between += 2; /* nothing before it */
-    if (*value || *range)
-        snprintf(text, size, "%s (%s%s%s)", row->help ? row->help : "", value,
-                 *range ? between : "", range);
+    if (!*w->value) between += 2; /* nothing before it */
+    if (*w->value || *w->range)
+        snprintf(text, size, "%s (%s%s%s)", row->help ? row->help : "", w->value,
+                 *w->range ? between : "", w->range);
     else
         snprintf(text, size, "%s", row->help ? row->help : "");
 }
@@ -149,11 +151,12 @@ static void see_rows(void *context, const limn_setting *rows, const void *defaul
     FILE *to = context;
 
     for (const limn_setting *row = rows; row->name; row++) {
-        char left[160], right[TEXT_MAX];
+        limn_cli_words words;
+        char right[TEXT_MAX];
 
-        limn_cli_spell(left, sizeof left, row, true);
-        describe(right, sizeof right, row, defaults);
-        put_pair(to, left, right, LEFT);
+        limn_cli_words_of(&words, row, defaults);
+        describe(right, sizeof right, row, &words);
+        put_pair(to, words.name, right, LEFT);
     }
 }
 
@@ -199,23 +202,14 @@ static void explain_row(search *s, const limn_setting *row, const void *defaults
     const char *of = row->kind == LIMN_SETTING_CHOICE ? " of "
                      : row->kind == LIMN_SETTING_TEXT ? ", such as "
                                                       : ", ";
-    char left[160], value[256], range[512];
-    const char *list = row->aliases, *word, *before = "  also spelt ";
-    size_t length;
+    limn_cli_words w;
 
-    limn_cli_spell(left, sizeof left, row, true);
-    limn_setting_get(row, defaults, value, sizeof value);
-    limn_setting_range(row, range, sizeof range);
-    fprintf(s->to, "%slimn %s %s\n  ", s->found++ ? "\n" : "", s->command, left);
+    limn_cli_words_of(&w, row, defaults);
+    fprintf(s->to, "%slimn %s %s\n  ", s->found++ ? "\n" : "", s->command, w.name);
     put_text(s->to, row->help ? row->help : "", 2, 2, limn_cli_columns(s->to));
-    fprintf(s->to, "  %s%s%s; when it is not given: %s\n", kinds[row->kind], *range ? of : "",
-            range, *value ? value : "none");
-    while ((word = limn_cli_next(&list, ' ', &length)))
-        if (length > 1) {
-            fprintf(s->to, "%s--%.*s", before, (int)length, word);
-            before = ", ";
-        }
-    if (*before == ',') fputc('\n', s->to);
+    fprintf(s->to, "  %s%s%s; when it is not given: %s\n", kinds[row->kind], *w.range ? of : "",
+            w.range, *w.value ? w.value : "none");
+    if (*w.aliases) fprintf(s->to, "  also spelt %s\n", w.aliases);
 }
 
 static void search_rows(void *context, const limn_setting *rows, const void *defaults)

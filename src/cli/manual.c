@@ -61,30 +61,21 @@ static void put_rows(void *context, const limn_setting *rows, const void *defaul
     FILE *to = context;
 
     for (const limn_setting *row = rows; row->name; row++) {
-        char left[160], value[256], range[512];
-        const char *list = row->aliases, *word, *before = "Also ";
-        size_t length;
+        limn_cli_words w;
 
-        limn_cli_spell(left, sizeof left, row, true);
-        limn_setting_get(row, defaults, value, sizeof value);
-        limn_setting_range(row, range, sizeof range);
+        limn_cli_words_of(&w, row, defaults);
         fputs(".TP\n.B ", to);
-        put(to, left);
+        put(to, w.name);
         putc('\n', to);
         put_sentence(to, row->help ? row->help : "");
-        if (*range)
+        if (*w.range)
             put_fact(to,
                      row->kind == LIMN_SETTING_TEXT     ? "Such as "
                      : row->kind == LIMN_SETTING_CHOICE ? "One of "
                                                         : "It takes ",
-                     range);
-        if (*value) put_fact(to, "Default: ", value);
-        while ((word = limn_cli_next(&list, ' ', &length)))
-            if (length > 1) {
-                fprintf(to, "%s\\-\\-%.*s", before, (int)length, word);
-                before = ", ";
-            }
-        if (*before == ',') fputs(".\n", to);
+                     w.range);
+        if (*w.value) put_fact(to, "Default: ", w.value);
+        if (*w.aliases) put_fact(to, "Also ", w.aliases);
     }
 }
 
