@@ -401,9 +401,23 @@ static limn_status put_curves(text *t, limn_history *history, curves *all, limn_
     return LIMN_OK;
 }
 
+/* A row of texts from outside, each behind a word of ours. */
+static void put_row(text *t, bool warning, int count, const char *const *words,
+                    const char *const *texts)
+{
+    put(t, warning ? "<tr class=\"warning\">" : "<tr>");
+    for (int i = 0; i < count; i++) {
+        put(t, "<td>");
+        put(t, words[i]);
+        put_safe(t, texts[i]);
+        put(t, "</td>");
+    }
+    put(t, "</tr>\n");
+}
+
 static limn_status add_event(void *context, const char *const *c, int count, limn_error *error)
 {
-    text *t = context;
+    static const char *const words[] = { "", "epoch ", "" };
     static const char *const loud[] = { "overfitting", "halved", "lost", "refused", "alarm" };
     bool warning = false;
 
@@ -411,30 +425,19 @@ static limn_status add_event(void *context, const char *const *c, int count, lim
     (void)error;
     for (size_t i = 0; c[2] && i < sizeof loud / sizeof *loud; i++)
         warning = warning || !strcmp(c[2], loud[i]);
-    put(t, warning ? "<tr class=\"warning\"><td>" : "<tr><td>");
-    put_safe(t, c[0]);
-    put(t, "</td><td>epoch ");
-    put_safe(t, c[1]);
-    put(t, "</td><td>");
-    put_safe(t, c[3]);
-    put(t, "</td></tr>\n");
+    put_row(context, warning, 3, words, (const char *const[]){ c[0], c[1], c[3] });
     return LIMN_OK;
 }
 
 /* epoch, step, change, sentence. */
 static limn_status add_alarm(void *context, const char *const *c, int count, limn_error *error)
 {
-    text *t = context;
+    static const char *const words[] = { "epoch ", "step ", "" };
 
     (void)count;
     (void)error;
-    put(t, c[2] && strcmp(c[2], "cleared") ? "<tr class=\"warning\"><td>epoch " : "<tr><td>epoch ");
-    put_safe(t, c[0]);
-    put(t, "</td><td>step ");
-    put_safe(t, c[1]);
-    put(t, "</td><td>");
-    put_safe(t, c[3]);
-    put(t, "</td></tr>\n");
+    put_row(context, c[2] && strcmp(c[2], "cleared"), 3, words,
+            (const char *const[]){ c[0], c[1], c[3] });
     return LIMN_OK;
 }
 
@@ -457,15 +460,11 @@ static limn_status put_alarms(text *t, limn_history *history, limn_error *error)
 
 static limn_status add_setting(void *context, const char *const *c, int count, limn_error *error)
 {
-    text *t = context;
+    static const char *const words[] = { "", "" };
 
     (void)count;
     (void)error;
-    put(t, "<tr><td>");
-    put_safe(t, c[0]);
-    put(t, "</td><td>");
-    put_safe(t, c[1]);
-    put(t, "</td></tr>\n");
+    put_row(context, false, 2, words, c);
     return LIMN_OK;
 }
 
