@@ -1,23 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A folder of its own for every test that writes files, and small helpers to look into it.  Plain
- * stdio on purpose: what the library writes is looked at without the library. */
+ * stdio on purpose: what the library writes is looked at without the library.
+ *
+ * The folder goes with the test, also with one that fails, crashes or is killed: a shell waits at a
+ * pipe that only the test holds, and removes the folder when nobody holds it any more.  atexit()
+ * and handlers of signals were not enough: nobody runs them after SIGKILL, which is how test
+ * runners end what takes too long. */
 #ifndef LIMN_TESTS_SCRATCH_H
 #define LIMN_TESTS_SCRATCH_H
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 typedef struct scratch {
     char folder[256];
     char path[512]; /* of the last scratch_path */
+    pid_t keeper;   /* the shell */
+    int hold;       /* the pipe */
 } scratch;
+
+/* Begins the shell.  It has a session of its own, out of reach of a kill of the test's group, and
+ * keeps nothing open that others may read to its end. */
+static inline void scratch_keep(scratch *s)
+{
+    int ends[2], nothing = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+    if (nothing < 0 || pipe2(ends, O_CLOEXEC) || (s->keeper = fork()) < 0) abort();
+    if (!s->keeper) {
+        setsid();
+        if (dup2(ends[0], 0) == 0 && dup2(nothing, 1) == 1 && dup2(nothing, 2) == 2)
+            execl("/bin/sh", "sh", "-c", "read line; exec rm -rf \"$0\"", s->folder, (char *)NULL);
+        _exit(127);
+    }
+    close(ends[0]);
+    close(nothing);
+    s->hold = ends[1];
+}
 
 static inline void scratch_open(scratch *s)
 {
@@ -28,6 +56,7 @@ static inline void scratch_open(scratch *s)
         perror(s->folder);
         abort();
     }
+    scratch_keep(s);
 }
 
 /* folder/name; valid until the next call. */
@@ -71,6 +100,9 @@ static inline void scratch_remove(const char *folder)
 static inline void scratch_close(scratch *s)
 {
     scratch_remove(s->folder);
+    close(s->hold);
+    kill(s->keeper, SIGKILL); /* a child of the test's may hold the pipe as well */
+    waitpid(s->keeper, NULL, 0);
 }
 
 static inline void scratch_write(const char *path, const void *bytes, size_t count)

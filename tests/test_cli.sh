@@ -5,12 +5,9 @@
 #
 #     test_cli.sh PROGRAM VERSION
 set -u
+. "$(dirname "$0")/verdicts.sh"
 limn=$1
 version=$2
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-passed=0
-failed=0
 
 # expect NAME CODE OUT ERR ARGUMENT...: OUT and ERR are shell patterns for the two streams.
 expect() {
@@ -23,7 +20,8 @@ expect() {
     [ "$got" -eq "$code" ] || well="exit code $got, not $code"
     case $out in $out_pattern) ;; *) well="standard output: $out" ;; esac
     case $err in $err_pattern) ;; *) well="standard error: $err" ;; esac
-    if [ "$well" = yes ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $name: $well"; fi
+    [ "$well" = yes ]
+    verdict "$name: $well" $?
 }
 
 expect "no argument shows the list and is a mistake" 2 '' '*usage: limn COMMAND*'
@@ -36,7 +34,7 @@ expect "help of a setting as it is typed" 0 'limn train --lambda-L1 X*' '' help 
 expect "help of a switch" 0 'limn train --?no-?flip*when it is not given: true' '' help --no-flip
 expect "help of an older spelling" 0 'limn train --n-epochs N*also spelt --niter*' '' help niter
 expect "help of a setting of one command" 0 'limn score --compute WORD*' '' help score compute
-case $out in *train*) failed=$((failed + 1)); echo "FAILED: help score compute speaks of train" ;; *) passed=$((passed + 1)) ;; esac
+case $out in *train*) verdict "help score compute speaks of train" 1 ;; *) verdict "" 0 ;; esac
 expect "help of a setting nearly right" 2 '' 'limn: there is no command or setting "lambda_l1"; did you mean "lambda-L1"?' help lambda_l1
 expect "help of a setting that another command has" 2 '' 'limn: there is no setting "ngf" of limn info*' help info ngf
 expect "help takes two words" 2 '' 'limn: help takes one command and one setting, not also "x"' help train ngf x
@@ -82,7 +80,7 @@ expect "check as it is used elsewhere" 0 "*warning  few*2 pairs to train on are 
 printf 'P5\n4 2\n255\nabcdefgh' >"$data/train/$(printf 'x\377').pgm"
 expect "check with mistakes" 1 '*error    broken*0 bytes*' "limn: 1 mistake* in $data" check "$data"
 "$limn" check "$data" --json >"$folder/report" 2>/dev/null
-if /usr/bin/python3 - "$folder/report" <<'END'
+/usr/bin/python3 - "$folder/report" <<'END'
 import json, sys
 report = json.load(open(sys.argv[1], encoding="utf-8"))
 broken = [f for f in report["findings"] if f["kind"] == "broken"]
@@ -91,24 +89,21 @@ assert report["train"] == 4 and report["errors"] == 1 and len(broken) == 1 and l
 assert broken[0]["files"][0].endswith('train/a"b.png') and broken[0]["severity"] == "error"
 assert sorted(f.rsplit("/", 1)[1] for f in same[0]["files"]) == ["one.pgm", "x\u00ff.pgm"]
 END
-then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: check --json"; fi
+verdict "check --json" $?
 
 # A training that cannot begin leaves nothing behind.
 expect "train wants pictures" 2 '' 'limn: say which pictures: limn train DATA *' train
 expect "train wants a folder that is there" 1 '' "limn: there is no data folder $folder/none*" train "$folder/none" --out "$folder/run"
 expect "train wants pictures in it" 1 '' "limn: $folder/nothing has no pairs to learn from*" train "$(mkdir "$folder/nothing"; echo "$folder/nothing")" --out "$folder/run"
-[ ! -e "$folder/run" ]
-if [ $? -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: a run is left behind"; fi
+well "and no run is left behind" [ ! -e "$folder/run" ]
 
 if [ -w /dev/full ]; then
     "$limn" version >/dev/full 2>"$folder/err"
     code=$?
     case $code:$(cat "$folder/err") in
-    "1:limn: could not write to standard output"*) passed=$((passed + 1)) ;;
-    *) failed=$((failed + 1)); echo "FAILED: a full disk: exit code $code: $(cat "$folder/err")" ;;
+    "1:limn: could not write to standard output"*) verdict "" 0 ;;
+    *) verdict "a full disk: exit code $code: $(cat "$folder/err")" 1 ;;
     esac
 fi
 
-echo "[==========] $((passed + failed)) test(s) run."
-echo "[  PASSED  ] $passed test(s)."
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+finish

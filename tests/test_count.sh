@@ -4,11 +4,8 @@
 # The counted line decides what passes, so its counter is tried on logs whose counts are known: above
 # all it has to fail when something died, and when nothing ran.
 set -u
+. "$(dirname "$0")/verdicts.sh"
 count="$(dirname "$0")/../tools/count_tests.py"
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-passed=0
-failed=0
 
 # row RESULT [STDOUT]: one line of meson's log, as meson writes it.
 row() { printf '{"name": "a", "result": "%s", "stdout": "%s", "stderr": ""}\n' "$1" "${2:-}" >>"$folder/log"; }
@@ -18,12 +15,8 @@ expect() {
     last=$("$count" "$folder/log" | tail -n 1)
     "$count" "$folder/log" >/dev/null
     code=$?
-    if [ "$code" -eq "$2" ] && [ "$last" = "$3" ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED: $1: exit code $code, said: $last"
-    fi
+    [ "$code" -eq "$2" ] && [ "$last" = "$3" ]
+    verdict "$1: exit code $code, said: $last" $?
     rm "$folder/log"
 }
 cases() { printf '%s' "[==========] $1 test(s) run.\\n[  PASSED  ] $2 test(s).\\n${3:-}"; }
@@ -59,6 +52,4 @@ expect "all together" 1 "3 passed, 1 failed"
 echo 'not a log' >"$folder/log"
 expect "a broken log" 1 "0 passed, 1 failed"
 
-echo "[==========] $((passed + failed)) test(s) run."
-echo "[  PASSED  ] $passed test(s)."
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+finish

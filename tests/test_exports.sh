@@ -6,8 +6,7 @@
 #
 #     test_exports.sh LIBRARY HEADER
 set -eu
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+. "$(dirname "$0")/verdicts.sh"
 "$(dirname "$0")/../tools/exports.sh" --names "$2" >"$folder/declared"
 nm -D --defined-only "$1" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort -u >"$folder/visible"
 [ -s "$folder/visible" ] || { echo "nothing is visible in $1"; exit 1; }

@@ -4,28 +4,22 @@
 # tools/floors.sh has to name every breach: each is planted alone in a copy of the tree, and the
 # clean copy has to pass.  Counts in the form of the other tests.
 set -u
+. "$(dirname "$0")/verdicts.sh"
 top=$(cd "$(dirname "$0")/.." && pwd)
-copy=$(mktemp -d)
-trap 'rm -rf "$copy"' EXIT
-cp -R "$top/include" "$top/src" "$copy/"
-passed=0
-failed=0
+cp -R "$top/include" "$top/src" "$folder/"
 
-verdict() { # what, 0 when well
-    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $1"; fi
-}
 
-said=$("$top/tools/floors.sh" "$copy" 2>&1)
+said=$("$top/tools/floors.sh" "$folder" 2>&1)
 verdict "the clean copy passes: $said" $?
 
 # breach FILE LINE WORDS: the line, alone in a new file, is refused with the words and the file named.
 breach() {
-    mkdir -p "$(dirname "$copy/$1")"
-    if [ -e "$copy/$1" ]; then echo "FAILED: $1 is taken"; failed=$((failed + 1)); return; fi
-    printf '%s\n' "$2" >"$copy/$1"
-    said=$("$top/tools/floors.sh" "$copy" 2>&1)
+    mkdir -p "$(dirname "$folder/$1")"
+    if [ -e "$folder/$1" ]; then echo "FAILED: $1 is taken"; failed=$((failed + 1)); return; fi
+    printf '%s\n' "$2" >"$folder/$1"
+    said=$("$top/tools/floors.sh" "$folder" 2>&1)
     code=$?
-    rm -f "$copy/$1"
+    rm -f "$folder/$1"
     case $code:$said in
     1:*"$1:1:"*"$3"*) verdict "$1" 0 ;;
     *) verdict "$1 with '$2' was to be refused with '$3'; exit $code: $said" 1 ;;
@@ -33,11 +27,11 @@ breach() {
 }
 # fine FILE LINE: the line is no breach.
 fine() {
-    mkdir -p "$(dirname "$copy/$1")"
-    printf '%s\n' "$2" >"$copy/$1"
-    said=$("$top/tools/floors.sh" "$copy" 2>&1)
+    mkdir -p "$(dirname "$folder/$1")"
+    printf '%s\n' "$2" >"$folder/$1"
+    said=$("$top/tools/floors.sh" "$folder" 2>&1)
     verdict "$1 with '$2' is allowed, but: $said" $?
-    rm -f "$copy/$1"
+    rm -f "$folder/$1"
 }
 
 breach src/base/planted.c '#include "tensor/tensor.h"' 'base/ (floor 0) may not include tensor/tensor.h'
@@ -88,6 +82,4 @@ fine src/base/planted.c '/* malloc() is what printf("x") is not: #include <vips/
 fine src/base/planted.c 'const char *text = "call malloc(4) and exit(1)";'
 fine src/base/planted.c 'void say(const char *form, ...) __attribute__((format(printf, 1, 2)));'
 
-echo "[==========] $((passed + failed)) test(s) run."
-echo "[  PASSED  ] $passed test(s)."
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+finish

@@ -7,72 +7,56 @@
 #
 #     test_help.sh PROGRAM
 set -u
+. "$(dirname "$0")/verdicts.sh"
 limn=$(realpath "$1")
 tests=$(dirname "$(realpath "$0")")
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
 cd "$folder" || exit 2
-passed=0
-failed=0
-
-is() { # NAME COMMAND...
-    name=$1
-    shift
-    if said=$("$@" 2>&1); then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED: $name: $said"
-    fi
-}
 silent() { said=$("$@" 2>&1 >/dev/null) && [ -z "$said" ] || { echo "$said"; false; }; }
 
 for reader in man bash zsh fish; do
-    is "it is written for $reader" "$limn" help --as $reader
+    well "it is written for $reader" "$limn" help --as $reader
     "$limn" help --as $reader >$reader 2>/dev/null
     "$limn" help --as $reader 2>/dev/null | cmp -s - $reader
-    is "twice the same for $reader" test $? -eq 0
+    well "twice the same for $reader" test $? -eq 0
 done
 
 # ---- a narrow terminal ----
 script -qec "stty cols 50; '$limn' help train" /dev/null </dev/null | tr -d '\r' >narrow
-is "help is cut to the terminal" test "$(awk '{ if (length > n) n = length } END { print n }' narrow)" -le 50
-is "and whole" grep -q -e '--lambda-NCE' narrow
+well "help is cut to the terminal" test "$(awk '{ if (length > n) n = length } END { print n }' narrow)" -le 50
+well "and whole" grep -q -e '--lambda-NCE' narrow
 
 # ---- the page ----
-is "groff finds nothing wrong" silent groff -ww -man -Tutf8 man
+well "groff finds nothing wrong" silent groff -ww -man -Tutf8 man
 # It has no date, so that the same sources make the same page.
 mandoc -Tlint man | grep -v 'missing date' >lint
-is "mandoc finds nothing wrong: $(head -n 3 lint)" test ! -s lint
+well "mandoc finds nothing wrong: $(head -n 3 lint)" test ! -s lint
 MANWIDTH=200 groff -man -Tascii -P-c -P-b -P-u man | tr -s ' ' >plain
 seen=0
 for command in $("$limn" help | sed -n 's/^  \([a-z][a-z]*\)  .*/\1/p'); do
-    is "$command is in the page" grep -q "^ *limn $command" plain
+    well "$command is in the page" grep -q "^ *limn $command" plain
     "$limn" help $command | sed -n 's/^  .*--\(\[no-\]\)\{0,1\}\([A-Za-z0-9-]*\).*/\2/p' >settings
     for setting in $(cat settings); do
         seen=$((seen + 1))
-        is "$command --$setting is in the page" grep -q -e "--\(\[no-\]\)\{0,1\}$setting" plain
-        is "$command --$setting is completed" grep -q "'$command --$setting'\|--no-$setting" bash
-        is "$command --$setting is explained" "$limn" help $command $setting
+        well "$command --$setting is in the page" grep -q -e "--\(\[no-\]\)\{0,1\}$setting" plain
+        well "$command --$setting is completed" grep -q "'$command --$setting'\|--no-$setting" bash
+        well "$command --$setting is explained" "$limn" help $command $setting
     done
 done
-is "settings were looked at" test $seen -gt 100
-for code in 0 1 2 3 4 130; do is "exit code $code" grep -q "^ *$code " plain; done
+well "settings were looked at" test $seen -gt 100
+for code in 0 1 2 3 4 130; do well "exit code $code" grep -q "^ *$code " plain; done
 
 # ---- the shells ----
-is "bash understands it" bash -n bash
+well "bash understands it" bash -n bash
 mkdir typed
 python3 "$tests/check_completion.py" "$folder/bash" typed >typed.txt 2>&1
-is "bash completes: $(cat typed.txt)" grep -q '^[1-9][0-9]* passed, 0 failed$' typed.txt
-if command -v zsh >/dev/null; then is "zsh understands it" zsh -n zsh; fi
+well "bash completes: $(cat typed.txt)" grep -q '^[1-9][0-9]* passed, 0 failed$' typed.txt
+if command -v zsh >/dev/null; then well "zsh understands it" zsh -n zsh; fi
 if command -v fish >/dev/null; then
     completes() { fish -c "source fish; complete -C '$1'" | grep -q "^$2"; }
-    is "fish understands it" fish -n fish
-    is "fish completes a command" completes "limn trans" "translate"
-    is "fish completes a setting" completes "limn train --lambda-N" "--lambda-NCE"
-    is "fish completes a word" completes "limn train --norm i" "instance"
+    well "fish understands it" fish -n fish
+    well "fish completes a command" completes "limn trans" "translate"
+    well "fish completes a setting" completes "limn train --lambda-N" "--lambda-NCE"
+    well "fish completes a word" completes "limn train --norm i" "instance"
 fi
 
-echo "[==========] $((passed + failed)) test(s) run."
-echo "[  PASSED  ] $passed test(s)."
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+finish

@@ -8,23 +8,9 @@
 #
 #     test_install.sh BUILD EXAMPLES MODEL_TOOL DRAW_SHAPES
 set -u
+. "$(dirname "$0")/verdicts.sh"
 build=$(realpath "$1") examples=$(realpath "$2") model_tool=$(realpath "$3")
 draw_shapes=$(realpath "$4")
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-passed=0
-failed=0
-
-well() { # what, command...
-    what=$1
-    shift
-    if said=$("$@" 2>&1); then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED: $what: $said"
-    fi
-}
 
 well "install" meson install -C "$build" --no-rebuild --quiet --destdir "$folder/tree"
 header=$(find "$folder/tree" -name limn.h)
@@ -103,6 +89,4 @@ well "a setting out of range is exit code 2" test $code -eq 2
 well "and said" grep -q 'train_with_progress: --ngf is 0; it must be 1 to 1024' "$folder/said"
 well "and nothing is made" test ! -e "$folder/none"
 
-echo "[==========] $((passed + failed)) test(s) run."
-echo "[  PASSED  ] $passed test(s)."
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+finish

@@ -9,10 +9,9 @@
 #
 #     test_memory.sh PROGRAM
 set -u
+. "$(dirname "$0")/verdicts.sh"
 unset MALLOC_PERTURB_ # a test runner's: it fills what is taken, which makes it resident
 limn=$1
-passed=0
-failed=0
 
 below() { # MIB ARGUMENT...: rss_mib of `limn bench ARGUMENT...`
     most=$1
@@ -36,6 +35,4 @@ below 300 infer --net unet_256 --compute fp32
 below 180 infer --net unet_256 --compute bf16
 below 100 infer --net unet_256 --int8
 
-echo "[==========] $((passed + failed)) test(s) run."
-echo "[  PASSED  ] $passed test(s)."
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+finish

@@ -7,18 +7,12 @@
 #
 #     test_readme.sh README LIMN DRAW_SHAPES
 set -u
+. "$(dirname "$0")/verdicts.sh"
 readme=$(realpath "$1") limn=$(realpath "$2") draw=$(realpath "$3")
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
 cd "$folder" || exit 2
 mkdir bin && ln -s "$limn" bin/limn
 PATH=$folder/bin:$PATH
-passed=0
-failed=0
 
-verdict() { # what, 0 when well
-    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $1"; fi
-}
 # Numbers become N, and runs of blanks do not count.
 plain() { sed 's/[0-9][0-9.]*/N/g; s/  */ /g; s/^ //; s/ $//' "$@"; }
 
@@ -58,6 +52,4 @@ for place in $(sed -n 's/.*](\([a-zA-Z][^)#:]*\)).*/\1/p; s/.*src="\([^"]*\)".*/
     verdict "$place is there" $?
 done
 
-echo "[==========] $((passed + failed)) test(s) run."
-echo "[  PASSED  ] $passed test(s)."
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+finish

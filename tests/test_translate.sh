@@ -7,23 +7,11 @@
 #
 #     test_translate.sh PROGRAM MODEL_TOOL SOURCE
 set -u
+. "$(dirname "$0")/verdicts.sh"
 limn=$(realpath "$1") model_tool=$(realpath "$2") source=$(realpath "$3") # it works elsewhere
 check="/usr/bin/python3 $source/tests/check_translated.py"
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
 cd "$folder" || exit 2
-passed=0
-failed=0
 
-verdict() { # what, 0 when well
-    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $1"; fi
-}
-well() { # what, command...
-    what=$1
-    shift
-    said=$("$@" 2>&1)
-    verdict "$what: $said" $?
-}
 # runs CODE PATTERN ARGUMENT...: the exit code, and a shell pattern that standard error matches.
 runs() {
     code=$1 pattern=$2
@@ -260,6 +248,4 @@ runs 1 '*' score same.safetensors kinds
 runs 2 '*say which folder*' score same.safetensors
 no_parts
 
-echo "[==========] $((passed + failed)) test(s) run."
-echo "[  PASSED  ] $passed test(s)."
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+finish
