@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+enum { PICTURES = 11 };
+
 static limn_error error;
 static limn_data data;
 static limn_loader *loader;
@@ -73,6 +75,27 @@ static inline limn_batch next(void)
 
     if (limn_loader_next(loader, &batch, &error)) fail_msg("%s", error.text);
     return batch;
+}
+
+static inline uint64_t add(uint64_t sum, const void *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) sum = (sum ^ ((const uint8_t *)bytes)[i]) * 1099511628211u;
+    return sum;
+}
+
+/* Everything that a batch says, in one number. */
+static inline uint64_t sum_of(const limn_batch *b)
+{
+    uint64_t sum = add(b->epoch * 31 + b->number, b->a, limn_count(b->a_shape) * sizeof(float));
+
+    sum = add(sum, b->b, limn_count(b->b_shape) * sizeof(float));
+    sum = add(sum, &b->a_kept, sizeof b->a_kept);
+    sum = add(sum, &b->fresh, sizeof b->fresh);
+    for (int i = 0; i < b->count; i++) {
+        sum = add(sum, b->a_items[i]->name, strlen(b->a_items[i]->name));
+        sum = add(sum, b->b_items[i]->name, strlen(b->b_items[i]->name));
+    }
+    return sum;
 }
 
 #endif

@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes checkpoints with PyTorch for test_checkpoint.c: good ones, and hostile ones by hand.
+"""Makes checkpoints with PyTorch for test_checkpoint.c and test_deduce.c: good ones, and hostile ones by hand.
 
-    /usr/bin/python3 make_checkpoints.py OUT_DIR      (Debian: apt-get install python3-torch)
+    /usr/bin/python3 make_checkpoints.py OUT_DIR [KIND...]     (Debian: apt-get install python3-torch)
+
+KIND: tensors, networks, hostile; all when it is left out.
 
   good/NAME.pth          written by torch.save
   good/NAME.safetensors  the same tensors, written here with struct and json: what a reader must find
@@ -446,6 +448,6 @@ if __name__ == "__main__":
     for folder in ("good", "bad"):
         os.makedirs(os.path.join(OUT, folder), exist_ok=True)
     torch.set_num_threads(1)
-    tensors()
-    networks()
-    hostile()
+    for make in (tensors, networks, hostile):
+        if make.__name__ in sys.argv[2:] or len(sys.argv) < 3:
+            make()

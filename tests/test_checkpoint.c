@@ -5,23 +5,13 @@
  * Hostile files must be refused with the words that name the reason, in a second and 100 MB each.
  * Small files are cut at every byte, every byte of them is changed, and every allocation is
  * refused. */
-#include "model/checkpoint.h"
-#include "model/deduce.h"
+#include "checkpoint_files.h"
 #include "model/pickle.h"
 
-#include <dirent.h>
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1
@@ -33,59 +23,6 @@
 #ifndef SANITIZED
 #define SANITIZED 0
 #endif
-
-enum { ENTRIES_MAX = 1000 };
-
-static char folder[] = "/tmp/limn_checkpoint_XXXXXX";
-static const char *source_root = "..";
-
-static const char *in_folder(const char *sub, const char *name, const char *end)
-{
-    static char path[4][600];
-    static int turn;
-
-    turn = (turn + 1) % 4;
-    snprintf(path[turn], sizeof path[turn], "%s/%s/%.99s%s", folder, sub, name, end);
-    return path[turn];
-}
-
-/* The names (without .pth) in a folder, sorted; the caller frees nothing, it is one process. */
-static size_t list(const char *sub, char names[ENTRIES_MAX][100])
-{
-    char path[300];
-    struct dirent **entries;
-    size_t n = 0;
-    int i, count;
-
-    snprintf(path, sizeof path, "%s/%s", folder, sub);
-    count = scandir(path, &entries, NULL, alphasort);
-    assert_true(count > 0);
-    for (i = 0; i < count; free(entries[i++])) {
-        const char *dot = strrchr(entries[i]->d_name, '.');
-
-        if (!dot || strcmp(dot, ".pth")) continue;
-        assert_true(n < ENTRIES_MAX);
-        snprintf(names[n++], 100, "%.*s", (int)(dot - entries[i]->d_name), entries[i]->d_name);
-    }
-    free(entries);
-    return n;
-}
-
-static unsigned char *slurp(const char *path, size_t *count)
-{
-    FILE *f = fopen(path, "rb");
-    unsigned char *bytes;
-
-    if (!f) return NULL;
-    fseek(f, 0, SEEK_END);
-    *count = (size_t)ftell(f);
-    rewind(f);
-    bytes = malloc(*count + 1);
-    assert_int_equal(fread(bytes, 1, *count, f), *count);
-    bytes[*count] = 0;
-    fclose(f);
-    return bytes;
-}
 
 /* One tensor against its twin, whole and from the middle on; returns elements compared. */
 static size_t compare(const limn_checkpoint_tensor *a, const limn_checkpoint_tensor *b)
@@ -319,235 +256,6 @@ static void every_allocation_refused(void **state)
     }
 }
 
-static void chooses_a_network(void **state)
-{
-    limn_error error = { 0 };
-    limn_checkpoint *c;
-    limn_arena arena = { 0 };
-    limn_state s;
-
-    (void)state;
-    limn_arena_open(&arena, "test", 0);
-    assert_int_equal(limn_checkpoint_open(&c, in_folder("good", "two_networks", ".pth"), &error),
-                     LIMN_OK);
-    assert_int_equal(limn_state_choose(&s, c, NULL, &arena, &error), LIMN_SETTING);
-    assert_non_null(strstr(error.text, "'D', 'G_A', 'G_B'"));
-    assert_non_null(strstr(error.text, "--part"));
-    assert_null(strstr(error.text, "optimizer"));
-    assert_int_equal(limn_state_choose(&s, c, "G_C", &arena, &error), LIMN_SETTING);
-    assert_non_null(strstr(error.text, "G_C"));
-    assert_int_equal(limn_state_choose(&s, c, "D", &arena, &error), LIMN_OK);
-    assert_string_equal(s.part, "D");
-    assert_non_null(limn_state_find(&s, "model.11.weight"));
-    assert_null(limn_state_find(&s, "model.1.weight"));
-    limn_checkpoint_close(&c);
-    assert_int_equal(limn_checkpoint_open(&c, in_folder("good", "nested_model", ".pth"), &error),
-                     LIMN_OK);
-    assert_int_equal(limn_state_choose(&s, c, NULL, &arena, &error), LIMN_OK);
-    assert_string_equal(s.part, "model");
-    assert_non_null(limn_state_find(&s, "model.model.0.weight"));
-    limn_checkpoint_close(&c);
-    assert_int_equal(limn_checkpoint_open(&c, in_folder("good", "prefix_twice", ".pth"), &error),
-                     LIMN_OK);
-    assert_int_equal(limn_state_choose(&s, c, NULL, &arena, &error), LIMN_OK);
-    assert_string_equal(s.part, "");
-    assert_string_equal(limn_state_find(&s, "model.1.weight")->saved.name,
-                        "module.module.model.1.weight");
-    limn_checkpoint_close(&c);
-    limn_arena_close(&arena);
-}
-
-/* One key=value of a .want against what was deduced. */
-static void expect_deduced(const char *file, const limn_deduced *d, const char *key,
-                           const char *value)
-{
-    const struct {
-        const char *key;
-        int is;
-    } numbers[] = {
-        { "downs", d->downs },         { "blocks", d->blocks },
-        { "layers", d->layers },       { "filters", d->filters },
-        { "input_nc", d->input_nc },   { "output_nc", d->output_nc },
-        { "dropout", d->dropout },     { "statistics", d->statistics },
-        { "stale", d->stale },         { "affine", d->affine },
-        { "antialias", d->antialias }, { "antialias_up", d->antialias_up },
-    };
-    size_t i;
-
-    for (i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        if (!strcmp(key, numbers[i].key)) {
-            if (numbers[i].is != atoi(value))
-                fail_msg("%s: %s is %d, not %s", file, key, numbers[i].is, value);
-            return;
-        }
-    if (!strcmp(key, "network"))
-        assert_string_equal(d->network, value);
-    else if (!strcmp(key, "norm"))
-        assert_string_equal(d->norm, value);
-    else if (!strcmp(key, "padding"))
-        assert_string_equal(d->padding, value);
-    else if (strcmp(key, "ask") && strcmp(key, "give") && strcmp(key, "part"))
-        fail_msg("%s: no such key %s", file, key);
-}
-
-/* The value of a key in a .want, or NULL. */
-static const char *wanted(const char *want, const char *key, char out[40])
-{
-    const char *p = want;
-    size_t n = strlen(key);
-
-    for (; p; p = strchr(p, ' ') ? strchr(p, ' ') + 1 : NULL)
-        if (!strncmp(p, key, n) && p[n] == '=') {
-            snprintf(out, 40, "%.*s", (int)strcspn(p + n + 1, " "), p + n + 1);
-            return out;
-        }
-    return NULL;
-}
-
-static limn_status deduce(limn_deduced *out, limn_checkpoint *c, const char *part, const char *norm,
-                          limn_arena *arena, limn_error *error)
-{
-    limn_wishes wishes = { norm, -1 };
-    limn_state s;
-    limn_status status = limn_state_choose(&s, c, part, arena, error);
-
-    return status ? status : limn_deduce(out, &s, &wishes, arena, error);
-}
-
-static void deduces_networks(void **state)
-{
-    static char names[ENTRIES_MAX][100];
-    size_t n = list("good", names), i, count, deduced = 0, asked = 0, refused = 0;
-    char ask[40], give[44], part[40], *want, *word;
-    limn_error error = { 0 };
-    limn_arena arena = { 0 };
-    limn_checkpoint *c;
-    limn_deduced d;
-
-    (void)state;
-    limn_arena_open(&arena, "test", 0);
-    for (i = 0; i < n; i++) {
-        if (!(want = (char *)slurp(in_folder("good", names[i], ".want"), &count))) continue;
-        assert_int_equal(limn_checkpoint_open(&c, in_folder("good", names[i], ".pth"), &error),
-                         LIMN_OK);
-        if (!wanted(want, "ask", ask)) *ask = 0;
-        if (!strcmp(ask, "network")) {
-            assert_int_equal(deduce(&d, c, NULL, NULL, &arena, &error), LIMN_FORMAT);
-            if (getenv("LIMN_SHOW_REFUSALS")) printf("%s\n", error.text);
-            refused++;
-            goto next;
-        }
-        if (*ask) {
-            assert_int_equal(deduce(&d, c, NULL, NULL, &arena, &error), LIMN_SETTING);
-            if (getenv("LIMN_SHOW_REFUSALS")) printf("%s\n", error.text);
-            snprintf(give, sizeof give, "--%s", ask);
-            assert_non_null(strstr(error.text, give));
-            asked++;
-        }
-        if (deduce(&d, c, wanted(want, "part", part), wanted(want, "give", give), &arena, &error))
-            fail_msg("%s: %s", names[i], error.text);
-        assert_true(d.count > 3);
-        for (word = strtok(want, " "); word; word = strtok(NULL, " ")) {
-            char *equals = strchr(word, '=');
-
-            *equals = 0;
-            expect_deduced(names[i], &d, word, equals + 1);
-        }
-        deduced++;
-    next:
-        free(want);
-        limn_checkpoint_close(&c);
-        limn_arena_close(&arena);
-    }
-    assert_true(deduced > 80 && asked >= 4 && refused >= 6);
-}
-
-static const limn_deduced_tensor *called(const limn_deduced *d, const char *name)
-{
-    size_t i;
-
-    for (i = 0; i < d->count; i++)
-        if (!strcmp(d->tensors[i].name, name)) return &d->tensors[i];
-    fail_msg("no tensor %s", name);
-    return NULL;
-}
-
-/* limn's names, plain names and the names in the file, layer by layer where they differ. */
-static void maps_names(void **state)
-{
-    static const struct {
-        const char *file, *norm, *name, *plain, *in_file;
-    } rows[] = {
-        { "cut_11", NULL, "model.1.weight", "model.1.weight", "model.1.weight" },
-        { "cut_11", NULL, "model.8.weight", "model.7.weight", "model.8.weight" },
-        { "cut_11", NULL, "model.12.conv_block.5.bias", "model.10.conv_block.5.bias",
-          "model.12.conv_block.5.bias" },
-        { "cut_11", NULL, "model.20.conv_block.1.weight", "model.18.conv_block.1.weight",
-          "model.20.conv_block.1.weight" },
-        { "cut_11", NULL, "model.22.weight", "model.19.weight", "model.22.weight" },
-        { "cut_11", NULL, "model.26.weight", "model.22.weight", "model.26.weight" },
-        { "cut_11", NULL, "model.30.weight", "model.26.weight", "model.30.weight" },
-        { "cut_01", NULL, "model.20.weight", "model.19.weight", "model.20.weight" },
-        { "cut_10", NULL, "model.21.weight", "model.19.weight", "model.21.weight" },
-        { "critic_3_instance_1", NULL, "model.3.weight", "model.2.weight", "model.3.weight" },
-        { "critic_3_instance_1", NULL, "model.14.weight", "model.11.weight", "model.14.weight" },
-        { "old_resnet_instance", "instance", "model.1.weight", "model.1.weight", "model.0.weight" },
-        { "old_resnet_instance", "instance", "model.2.weight", "model.2.weight", "model.1.weight" },
-        { "old_resnet_instance", "instance", "model.10.conv_block.5.weight",
-          "model.10.conv_block.5.weight", "model.9.conv_block.3.weight" },
-        { "old_resnet_batch_drop", "batch", "model.10.conv_block.6.weight",
-          "model.10.conv_block.6.weight", "model.9.conv_block.4.weight" },
-        { "old_resnet_batch_drop", "batch", "model.10.conv_block.7.running_var",
-          "model.10.conv_block.7.running_var", "model.9.conv_block.5.running_var" },
-        { "old_resnet_instance", "instance", "model.16.weight", "model.16.weight",
-          "model.15.weight" },
-        { "old_resnet_instance", "instance", "model.23.bias", "model.23.bias", "model.21.bias" },
-        { "unet_128_batch", NULL, "model.model.1.model.3.model.5.weight",
-          "model.model.1.model.3.model.5.weight", "model.model.1.model.3.model.5.weight" },
-    };
-    limn_error error = { 0 };
-    limn_arena arena = { 0 };
-    limn_checkpoint *c;
-    limn_deduced d;
-    size_t i;
-
-    (void)state;
-    limn_arena_open(&arena, "test", 0);
-    for (i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const limn_deduced_tensor *t;
-
-        assert_int_equal(limn_checkpoint_open(&c, in_folder("good", rows[i].file, ".pth"), &error),
-                         LIMN_OK);
-        if (deduce(&d, c, NULL, rows[i].norm, &arena, &error)) fail_msg("%s", error.text);
-        t = called(&d, rows[i].name);
-        assert_string_equal(t->plain, rows[i].plain);
-        assert_string_equal(t->tensor->saved.name, rows[i].in_file);
-        assert_int_equal(t->statistic, strstr(t->name, "running_") != NULL);
-        limn_checkpoint_close(&c);
-    }
-    limn_arena_close(&arena);
-}
-
-/* A wish that contradicts the file is refused, one that agrees is not. */
-static void wishes_must_fit(void **state)
-{
-    limn_error error = { 0 };
-    limn_arena arena = { 0 };
-    limn_checkpoint *c;
-    limn_deduced d;
-
-    (void)state;
-    limn_arena_open(&arena, "test", 0);
-    assert_int_equal(limn_checkpoint_open(&c, in_folder("good", "unet_256_batch", ".pth"), &error),
-                     LIMN_OK);
-    assert_int_equal(deduce(&d, c, NULL, "batch", &arena, &error), LIMN_OK);
-    assert_int_equal(deduce(&d, c, NULL, "instance", &arena, &error), LIMN_SETTING);
-    assert_non_null(strstr(error.text, "batch"));
-    assert_int_equal(deduce(&d, c, NULL, "group", &arena, &error), LIMN_SETTING);
-    limn_checkpoint_close(&c);
-    limn_arena_close(&arena);
-}
-
 /* The numbers of pickles, against Python's own encoding of them. */
 static void reads_numbers(void **state)
 {
@@ -586,26 +294,6 @@ static void reads_numbers(void **state)
     limn_pickle_close(&p);
 }
 
-static int make_files(void **state)
-{
-    char command[600];
-
-    (void)state;
-    if (!mkdtemp(folder)) return -1;
-    snprintf(command, sizeof command, "/usr/bin/python3 -B '%s/tests/make_checkpoints.py' '%s'",
-             source_root, folder);
-    return system(command);
-}
-
-static int remove_files(void **state)
-{
-    char command[300];
-
-    (void)state;
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
-}
-
 int main(int count, char **arguments)
 {
     const struct CMUnitTest tests[] = {
@@ -615,10 +303,6 @@ int main(int count, char **arguments)
         cmocka_unit_test(cut_at_every_byte),
         cmocka_unit_test(change_every_byte),
         cmocka_unit_test(every_allocation_refused),
-        cmocka_unit_test(chooses_a_network),
-        cmocka_unit_test(deduces_networks),
-        cmocka_unit_test(maps_names),
-        cmocka_unit_test(wishes_must_fit),
         cmocka_unit_test(reads_numbers),
     };
 

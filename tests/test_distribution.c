@@ -5,43 +5,12 @@
  * it is computed on against those recorded with tfjs (tests/screening); and what a look at outputs
  * sees. */
 #include "base/random.h"
-#include "base/threads.h"
 #include "pictures.h"
 #include "score/distribution.h"
 #include "score/look.h"
 #include "screen/features.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static scratch folder;
-static limn_error error;
 static const char *root;
-
-static int start_all(void **state)
-{
-    (void)state;
-    scratch_open(&folder);
-    return run_script("make", folder.folder);
-}
-
-static int stop_all(void **state)
-{
-    (void)state;
-    scratch_close(&folder);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    limn_memory_refuse_after(-1);
-    limn_compute_threads_set(0);
-    assert_int_equal(limn_memory_live_blocks(), 0);
-    return 0;
-}
 
 /* ---- The distance ---------------------------------------------------------------------------- */
 
@@ -339,7 +308,6 @@ static void what_a_look_sees(void **state)
 
 int main(int count, char **arguments)
 {
-    static char path[512];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(as_numpy_computes, stop),
         cmocka_unit_test_teardown(by_hand, stop),
@@ -352,7 +320,6 @@ int main(int count, char **arguments)
     };
 
     root = count > 1 ? arguments[1] : ".";
-    snprintf(path, sizeof path, "%s/tests/make_distribution.py", root);
-    script = path;
+    use_script(count, arguments, "make_distribution.py");
     return cmocka_run_group_tests(tests, start_all, stop_all);
 }

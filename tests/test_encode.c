@@ -5,38 +5,20 @@
 #include "image/encode.h"
 #include "pictures.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static scratch folder, out;
-static limn_error error;
+static scratch out;
 static FILE *tags;
 
-static int start_all(void **state)
+static int start_both(void **state)
 {
-    (void)state;
-    scratch_open(&folder);
     scratch_open(&out);
     tags = fopen(scratch_path(&out, "tags.txt"), "w");
-    return tags ? run_script("make", folder.folder) : -1;
+    return tags ? start_all(state) : -1;
 }
 
-static int stop_all(void **state)
+static int stop_both(void **state)
 {
-    (void)state;
-    scratch_close(&folder);
     scratch_close(&out);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    limn_memory_refuse_after(-1);
-    assert_int_equal(limn_memory_live_blocks(), 0);
-    return 0;
+    return stop_all(state);
 }
 
 static void read_picture(limn_picture *picture, const char *name)
@@ -403,7 +385,6 @@ static void others_read_the_same(void **state)
 
 int main(int count, char **arguments)
 {
-    static char path[512];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(every_format_and_depth, stop),
         cmocka_unit_test_teardown(depths_that_a_format_lacks, stop),
@@ -416,7 +397,6 @@ int main(int count, char **arguments)
         cmocka_unit_test_teardown(others_read_the_same, stop),
     };
 
-    snprintf(path, sizeof path, "%s/tests/make_pictures.py", count > 1 ? arguments[1] : ".");
-    script = path;
-    return cmocka_run_group_tests(tests, start_all, stop_all);
+    use_script(count, arguments, "make_pictures.py");
+    return cmocka_run_group_tests(tests, start_both, stop_both);
 }

@@ -2,37 +2,12 @@
  *
  * Files are whole or absent: after every failed call, every refused allocation and after kill -9
  * the target is the old file or the new one, and nothing is left beside it that grows. */
-#include "base/file.h"
-#include "scratch.h"
+#include "each_folder.h"
 
 #include <fcntl.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <sys/file.h>
 #include <sys/wait.h>
-
-#include <cmocka.h>
-
-static scratch folder;
-static limn_error error;
-
-static int start(void **state)
-{
-    (void)state;
-    error = (limn_error){ 0 };
-    scratch_open(&folder);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    limn_file_fail_after(-1);
-    limn_memory_refuse_after(-1);
-    scratch_close(&folder);
-    return 0;
-}
 
 static void assert_file(const char *path, const char *text)
 {

@@ -4,46 +4,16 @@
  * says what is in them; every one of them is read here from a path, from bytes and from a
  * descriptor. Then everything that is wrong with files: cut off at every length, words instead of
  * pixels, absurd headers, refused allocations, and broken ones read by many threads at once. */
-#include "base/threads.h"
 #include "image/border.h"
 #include "pictures.h"
 
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <sys/resource.h>
-
-#include <cmocka.h>
-
-static scratch folder;
-static limn_error error;
-
-static int start_all(void **state)
-{
-    (void)state;
-    scratch_open(&folder);
-    return run_script("make", folder.folder);
-}
-
-static int stop_all(void **state)
-{
-    (void)state;
-    scratch_close(&folder);
-    return 0;
-}
 
 static int start(void **state)
 {
     (void)state;
     error = (limn_error){ 0 };
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    limn_memory_refuse_after(-1);
-    assert_int_equal(limn_memory_live_blocks(), 0);
     return 0;
 }
 
@@ -515,7 +485,6 @@ static void planes_are_clamped_and_channels_fit(void **state)
 
 int main(int count, char **arguments)
 {
-    static char path[512];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(read_as_others_read_them, start, stop),
         cmocka_unit_test_setup_teardown(inks_without_a_profile, start, stop),
@@ -533,7 +502,6 @@ int main(int count, char **arguments)
         cmocka_unit_test_setup_teardown(planes_are_clamped_and_channels_fit, start, stop),
     };
 
-    snprintf(path, sizeof path, "%s/tests/make_pictures.py", count > 1 ? arguments[1] : ".");
-    script = path;
+    use_script(count, arguments, "make_pictures.py");
     return cmocka_run_group_tests(tests, start_all, stop_all);
 }

@@ -5,15 +5,11 @@
 #include "base/file.h"
 #include "limn.h"
 #include "model/model.h"
+#include "model_weights.h"
 #include "recipe/recipe.h"
 #include "scratch.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 
 static const limn_network small = { .net = "unet_32",
                                     .input_nc = 3,
@@ -22,41 +18,6 @@ static const limn_network small = { .net = "unet_32",
                                     .norm = LIMN_NORM_BATCH,
                                     .dropout = true,
                                     .picture_statistics = true };
-
-/* Weights of one network, named, drawn from the seed. */
-static limn_weights *weights_of(const limn_network *network, const char *name, uint64_t seed)
-{
-    limn_error error = { 0 };
-    limn_graph *graph;
-    limn_weights *weights;
-
-    assert_false(limn_graph_open(&graph, false, &error));
-    limn_apply(graph, name, network,
-               limn_input(graph, "x", (limn_shape){ 1, network->input_nc, 32, 32 }), NULL);
-    assert_false(limn_weights_open(&weights, &error));
-    if (limn_weights_add(weights, graph, &error)) fail_msg("%s", error.text);
-    assert_false(limn_weights_initial(weights, NULL, seed, 0.02f, &error));
-    limn_graph_close(&graph);
-    return weights;
-}
-
-static void expect_equal(limn_weights *a, limn_weights *b, bool equal)
-{
-    bool same = true;
-
-    assert_int_equal(limn_weights_count(a), limn_weights_count(b));
-    for (int i = 0; i < limn_weights_count(a); i++) {
-        size_t count = limn_count(limn_weights_at(a, i)->shape);
-        float *x = limn_block(count * sizeof *x), *y = limn_block(count * sizeof *y);
-
-        assert_false(limn_weights_get(a, i, x, NULL));
-        assert_false(limn_weights_get(b, i, y, NULL));
-        same &= !memcmp(x, y, count * sizeof *x);
-        limn_block_free(x);
-        limn_block_free(y);
-    }
-    assert_true(same == equal);
-}
 
 static limn_model_card small_card(void)
 {

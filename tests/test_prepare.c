@@ -6,32 +6,22 @@
 #include "image/prepare.h"
 #include "pictures.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static scratch folder;
-static limn_error error;
 static limn_picture rgb; /* 61 x 47 */
 
-static int start_all(void **state)
+static int start_with_picture(void **state)
 {
-    (void)state;
-    scratch_open(&folder);
-    if (run_script("make", folder.folder)) return -1;
+    if (start_all(state)) return -1;
     return limn_picture_read(&rgb, scratch_path(&folder, "rgb.png"), NULL, &error) ? -1 : 0;
 }
 
-static int stop_all(void **state)
+static int stop_with_picture(void **state)
 {
-    (void)state;
     limn_picture_close(&rgb);
-    scratch_close(&folder);
-    return 0;
+    return stop_all(state);
 }
 
-static int stop(void **state)
+/* Behind each; the picture is left. */
+static int refuse_no_more(void **state)
 {
     (void)state;
     limn_memory_refuse_after(-1);
@@ -313,18 +303,16 @@ static void both_halves_by_one_draw(void **state)
 
 int main(int count, char **arguments)
 {
-    static char path[512];
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(scaled_as_pillow_scales, stop),
-        cmocka_unit_test_teardown(a_crop_is_a_copy, stop),
-        cmocka_unit_test_teardown(rectangles_that_leave_are_refused, stop),
-        cmocka_unit_test_teardown(planes_keep_their_range, stop),
-        cmocka_unit_test_teardown(reflected_again_and_again, stop),
-        cmocka_unit_test_teardown(draws_of_each_kind, stop),
-        cmocka_unit_test_teardown(both_halves_by_one_draw, stop),
+        cmocka_unit_test_teardown(scaled_as_pillow_scales, refuse_no_more),
+        cmocka_unit_test_teardown(a_crop_is_a_copy, refuse_no_more),
+        cmocka_unit_test_teardown(rectangles_that_leave_are_refused, refuse_no_more),
+        cmocka_unit_test_teardown(planes_keep_their_range, refuse_no_more),
+        cmocka_unit_test_teardown(reflected_again_and_again, refuse_no_more),
+        cmocka_unit_test_teardown(draws_of_each_kind, refuse_no_more),
+        cmocka_unit_test_teardown(both_halves_by_one_draw, refuse_no_more),
     };
 
-    snprintf(path, sizeof path, "%s/tests/make_pictures.py", count > 1 ? arguments[1] : ".");
-    script = path;
-    return cmocka_run_group_tests(tests, start_all, stop_all);
+    use_script(count, arguments, "make_pictures.py");
+    return cmocka_run_group_tests(tests, start_with_picture, stop_with_picture);
 }

@@ -3,24 +3,15 @@
  * The one door out: what is refused leaves nothing behind, what passes is marked, and every refused
  * block or file operation ends with an error and no file.  The refusal is tested with
  * microaneurysms, a CC0 picture of the back of an eye that fools both classifiers. */
-#include "base/file.h"
+#include "each_folder.h"
 #include "publish/publish.h"
 #include "publish/verify.h"
 #include "screening_pictures.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 static const char HASH[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-static scratch folder;
-static limn_error error;
 static limn_publisher *publisher;
 static float *cat, *eye;
-static size_t blocks; /* that are live between tests */
 
 static int start_all(void **state)
 {
@@ -42,25 +33,6 @@ static int stop_all(void **state)
     assert_int_equal(limn_memory_live_blocks(), 0);
     free(cat);
     free(eye);
-    return 0;
-}
-
-static int start(void **state)
-{
-    (void)state;
-    scratch_open(&folder);
-    error = (limn_error){ 0 };
-    blocks = limn_memory_live_blocks();
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    limn_memory_refuse_after(-1);
-    limn_file_fail_after(-1);
-    assert_int_equal(limn_memory_live_blocks(), blocks);
-    scratch_close(&folder);
     return 0;
 }
 

@@ -3,39 +3,14 @@
  * safetensors: what is written comes back; Python reads the same by hand (json and struct, not a
  * safetensors library) and the other way round; every call that fails, every refused allocation and
  * every kill on the way leaves the old file or the new one. */
-#include "base/file.h"
 #include "base/random.h"
-#include "scratch.h"
+#include "each_folder.h"
 #include "tensor/safetensors.h"
 
 #include <fcntl.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <sys/wait.h>
-
-#include <cmocka.h>
-
-static scratch folder;
-static limn_error error;
-
-static int start(void **state)
-{
-    (void)state;
-    error = (limn_error){ 0 };
-    scratch_open(&folder);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    limn_file_fail_after(-1);
-    limn_memory_refuse_after(-1);
-    scratch_close(&folder);
-    return 0;
-}
 
 static const float weight[6] = { 1, -2.5f, 3.25f, 0, 1e-20f, 7 };
 static const uint8_t bytes5[5] = { 1, 2, 3, 254, 255 };

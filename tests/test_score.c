@@ -3,49 +3,17 @@
  * Scores against scikit-image (PSNR, SSIM) and against definitions written down in numpy
  * (make_scores.py), on photographs and made pictures; then what no reference says: bits that do not
  * depend on threads, pictures that are too small, refused memory. */
-#include "base/threads.h"
 #include "pictures.h"
 #include "score/score.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
 /* scikit-image's data is handed over as float32; what is left is float in the window sums. */
 static const double close_enough = 1e-4;
-
-static scratch folder;
-static limn_error error;
 
 typedef struct pair {
     int32_t c, h, w;
     float range, *x, *y;
     void *bytes;
 } pair;
-
-static int start_all(void **state)
-{
-    (void)state;
-    scratch_open(&folder);
-    return run_script("make", folder.folder);
-}
-
-static int stop_all(void **state)
-{
-    (void)state;
-    scratch_close(&folder);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    limn_memory_refuse_after(-1);
-    limn_compute_threads_set(0);
-    assert_int_equal(limn_memory_live_blocks(), 0);
-    return 0;
-}
 
 static pair read_pair(const char *name)
 {
@@ -191,7 +159,6 @@ static void not_a_number_is_seen(void **state)
 
 int main(int count, char **arguments)
 {
-    static char path[512];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(as_others_score, stop),
         cmocka_unit_test_teardown(by_hand, stop),
@@ -200,7 +167,6 @@ int main(int count, char **arguments)
         cmocka_unit_test_teardown(not_a_number_is_seen, stop),
     };
 
-    snprintf(path, sizeof path, "%s/tests/make_scores.py", count > 1 ? arguments[1] : ".");
-    script = path;
+    use_script(count, arguments, "make_scores.py");
     return cmocka_run_group_tests(tests, start_all, stop_all);
 }

@@ -301,40 +301,40 @@ static void test_full_disk(void **state)
     expect_same_runs();
 }
 
-static void take_data_away(void)
+static const char *goes; /* a folder */
+
+static void take_away(void)
 {
-    rename_or_fail("data", "elsewhere");
+    rename_or_fail(goes, "elsewhere");
+}
+
+/* In the middle of a run the folder vanishes and is missed, then when the run goes on; it comes
+ * back and all is well. */
+static void goes_and_comes_back(const char *name, const char *missed, const char *where,
+                                const char *then)
+{
+    goes = name;
+    assert_int_equal(train(f.a, pix2pix), 0);
+    assert_int_equal(harmed(pix2pix, 6, take_away), 1);
+    expect_said(missed);
+    expect_said(where);
+    assert_int_equal(train(f.b, NULL), 1);
+    expect_said(then);
+    rename_or_fail("elsewhere", name);
+    assert_int_equal(train(f.b, NULL), 0);
 }
 
 static void test_data_folder_vanishes(void **state)
 {
     (void)state;
-    assert_int_equal(train(f.a, pix2pix), 0);
-    assert_int_equal(harmed(pix2pix, 6, take_data_away), 1);
-    expect_said("pictures can't be read");
-    expect_said(f.data);
-    assert_int_equal(train(f.b, NULL), 1); /* still not there, and said so */
-    expect_said(f.data);
-    rename_or_fail("elsewhere", "data");
-    assert_int_equal(train(f.b, NULL), 0);
+    goes_and_comes_back("data", "pictures can't be read", f.data, f.data);
     expect_same_runs();
-}
-
-static void take_run_away(void)
-{
-    rename_or_fail("b", "elsewhere");
 }
 
 static void test_run_folder_vanishes(void **state)
 {
     (void)state;
-    assert_int_equal(train(f.a, pix2pix), 0);
-    assert_int_equal(harmed(pix2pix, 6, take_run_away), 1);
-    expect_said(f.b);
-    assert_int_equal(train(f.b, NULL), 1);
-    expect_said("checkpoint.safetensors");
-    rename_or_fail("elsewhere", "b");
-    assert_int_equal(train(f.b, NULL), 0);
+    goes_and_comes_back("b", f.b, f.b, "checkpoint.safetensors");
     expect_same_files(f.a, f.b, "latest.safetensors");
 }
 

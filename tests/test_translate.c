@@ -1,103 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Translating and scoring through limn.h, with networks whose answers are known (tiny_model.h). */
-#include "base/file.h"
-#include "base/threads.h"
+ * Translating through limn.h, with networks whose answers are known (tiny_model.h). */
 #include "image/picture.h"
-#include "score/score.h"
-#include "screening_pictures.h"
-#include "tiny_model.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
-static scratch folder;
-static limn_error error;
-static char same[600], inverse[600];
-static limn_translator *t; /* of `same`, open through all tests */
-static size_t blocks;
-
-static limn_translate_settings exactly(void)
-{
-    limn_translate_settings s = limn_translate_defaults();
-
-    s.compute = LIMN_COMPUTE_FP32;
-    return s;
-}
-
-static int start_all(void **state)
-{
-    static scratch models;
-    limn_translate_settings settings = exactly();
-
-    (void)state;
-    scratch_open(&models);
-    *state = &models;
-    snprintf(same, sizeof same, "%s/same.safetensors", models.folder);
-    snprintf(inverse, sizeof inverse, "%s/inverse.safetensors", models.folder);
-    if (tiny_model(same, 3, TINY_SAME, &error) || tiny_model(inverse, 3, TINY_INVERSE, &error) ||
-        limn_translator_open(&t, same, &settings, &error)) {
-        fprintf(stderr, "%s\n", error.text);
-        return -1;
-    }
-    return 0;
-}
-
-static int stop_all(void **state)
-{
-    limn_translator_close(&t);
-    scratch_close(*state);
-    return limn_memory_live_blocks() ? -1 : 0;
-}
-
-static int start(void **state)
-{
-    (void)state;
-    scratch_open(&folder);
-    error = (limn_error){ 0 };
-    blocks = limn_memory_live_blocks();
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    limn_memory_refuse_after(-1);
-    limn_file_fail_after(-1);
-    limn_worker_refuse_after(-1);
-    scratch_close(&folder);
-    return 0;
-}
+#include "translate_cases.h"
 
 /* ---- Pixels ---------------------------------------------------------------------------------- */
-
-/* A smooth scene of any kind: value of channel c at (x, y), 0..1. */
-static double scene(int x, int y, int c)
-{
-    return 0.5 + 0.45 * sin(0.07 * x + 0.9 * c) * cos(0.05 * y - 0.4 * c);
-}
-
-static limn_pixels make_pixels(int width, int height, int channels, int bits)
-{
-    limn_pixels p = { width, height, channels, bits, NULL };
-    size_t count = (size_t)width * (size_t)height * (size_t)channels, i = 0;
-
-    if (!(p.data = malloc(count * (size_t)(bits / 8)))) abort();
-    for (int y = 0; y < height; y++)
-        for (int x = 0; x < width; x++)
-            for (int c = 0; c < channels; c++, i++) {
-                double v = scene(x, y, c);
-
-                if (bits == 8)
-                    ((uint8_t *)p.data)[i] = (uint8_t)(v * 255 + 0.5);
-                else
-                    ((uint16_t *)p.data)[i] = (uint16_t)(v * 65535 + 0.5);
-            }
-    return p;
-}
 
 static double value_at(const limn_pixels *p, size_t i)
 {
@@ -319,25 +226,6 @@ static void test_memory_faults(void **state)
 
 /* ---- Files ----------------------------------------------------------------------------------- */
 
-/* folder/name as PPM. */
-static void write_ppm(const char *name, const limn_pixels *p)
-{
-    size_t count = (size_t)p->width * (size_t)p->height * 3;
-    char *bytes = malloc(count + 64);
-    int head;
-
-    if (!bytes) abort();
-    head = sprintf(bytes, "P6 %d %d 255\n", p->width, p->height);
-    memcpy(bytes + head, p->data, count);
-    scratch_write(scratch_path(&folder, name), bytes, count + (size_t)head);
-    free(bytes);
-}
-
-static void make_folder(const char *name)
-{
-    if (mkdir(scratch_path(&folder, name), 0777)) abort();
-}
-
 typedef struct seen {
     size_t events, stop_after;
     char sentences[2000];
@@ -444,176 +332,6 @@ static void test_disk_full(void **state)
     assert_int_equal(scratch_entries(scratch_path(&folder, "out/sub")), 0);
 }
 
-/* ---- Scores ---------------------------------------------------------------------------------- */
-
-enum { PAIRS = 3, SIDE = 48 };
-
-/* test/N.ppm: A | B side by side, B brighter than A by 10 N of 255. */
-static void write_pairs(bool swapped)
-{
-    make_folder("test");
-    for (int n = 0; n < PAIRS; n++) {
-        limn_pixels p = make_pixels(2 * SIDE, SIDE, 3, 8);
-        uint8_t *v = p.data;
-        char name[40];
-
-        for (int y = 0; y < SIDE; y++)
-            for (int k = 0; k < 3 * SIDE; k++) {
-                uint8_t a = (uint8_t)(60 + scene(k / 3, y, k % 3) * 100);
-                uint8_t b = (uint8_t)(a + 10 * n);
-
-                v[y * 6 * SIDE + k] = swapped ? b : a;
-                v[y * 6 * SIDE + 3 * SIDE + k] = swapped ? a : b;
-            }
-        sprintf(name, "test/%d.ppm", n);
-        write_ppm(name, &p);
-        free(p.data);
-    }
-}
-
-static limn_score_report *score(limn_score_settings settings)
-{
-    limn_score_report *report;
-
-    settings.compute = LIMN_COMPUTE_FP32;
-    if (limn_score_folder(&report, same, folder.folder, &settings, NULL, NULL, &error))
-        fail_msg("%s", error.text);
-    return report;
-}
-
-/* By hand: y = f(a) against a + 10 n, all in double. */
-static void expect_scores(const limn_score_report *report)
-{
-    static const double TOLERANCE = 2e-6; /* float32 of values in [-1, 1] */
-    size_t count;
-    const limn_picture_score *pictures = limn_score_pictures_of(report, &count);
-    double mean = 0, ssim = 0;
-
-    assert_int_equal(count, PAIRS);
-    for (int n = 0; n < PAIRS; n++) {
-        float x[3 * SIDE * SIDE], y[3 * SIDE * SIDE];
-        double l1 = 0, square = 0;
-        limn_score other;
-        char name[16];
-
-        for (int c = 0; c < 3; c++)
-            for (int i = 0; i < SIDE * SIDE; i++) {
-                uint8_t a = (uint8_t)(60 + scene(i % SIDE, i / SIDE, c) * 100);
-                double made = tiny_expected(a / 127.5 - 1), target = (a + 10 * n) / 127.5 - 1;
-
-                l1 += fabs(made - target);
-                square += (made - target) * (made - target);
-                x[c * SIDE * SIDE + i] = (float)made;
-                y[c * SIDE * SIDE + i] = (float)target;
-            }
-        l1 /= 3 * SIDE * SIDE;
-        square /= 3 * SIDE * SIDE;
-        sprintf(name, "%d.ppm", n);
-        assert_string_equal(pictures[n].name, name);
-        assert_true(fabs(pictures[n].l1 - l1) < TOLERANCE);
-        assert_true(fabs(pictures[n].psnr - 10 * log10(4 / square)) < 1e-3);
-        /* SSIM and its kind: held against scikit-image in test_score; here, that it is of these. */
-        assert_false(limn_score_pictures(&other, x, y, (limn_shape){ 1, 3, SIDE, SIDE }, 2, NULL));
-        assert_true(fabs(pictures[n].ssim - other.ssim) < 1e-5);
-        assert_true(fabs(pictures[n].ms_ssim - other.ms_ssim) < 1e-5);
-        assert_int_equal(pictures[n].scales, other.scales);
-        mean += l1 / PAIRS;
-        ssim += other.ssim / PAIRS;
-    }
-    assert_true(fabs(limn_score_mean_of(report).l1 - mean) < TOLERANCE);
-    assert_true(fabs(limn_score_mean_of(report).ssim - ssim) < 1e-5);
-    assert_int_equal(limn_score_refused_of(report), 0);
-}
-
-static void test_score(void **state)
-{
-    limn_score_settings settings = limn_score_defaults();
-    limn_score_report *report;
-
-    (void)state;
-    write_pairs(false);
-    report = score(settings);
-    expect_scores(report);
-    limn_score_close(&report);
-    settings.max_size = 2;
-    settings.workers = 0;
-    report = score(settings);
-    size_t count;
-    limn_score_pictures_of(report, &count);
-    assert_int_equal(count, 2);
-    limn_score_close(&report);
-    assert_int_equal(limn_memory_live_blocks(), blocks);
-}
-
-/* A model of B to A is fed B: its card says so. */
-static void test_score_direction(void **state)
-{
-    limn_model_card card = { .recipe = "pix2pix",
-                             .direction = "BtoA",
-                             .networks = { { .name = "G", .network = tiny_network(3) } },
-                             .network_count = 1 };
-    limn_score_settings settings = limn_score_defaults();
-    tiny_kind kind = TINY_SAME;
-    limn_score_report *report;
-    char model[600];
-
-    (void)state;
-    write_pairs(true);
-    strcpy(model, scratch_path(&folder, "latest.safetensors"));
-    assert_false(tiny_save(model, &card, &kind, &error));
-    settings.compute = LIMN_COMPUTE_FP32;
-    if (limn_score_folder(&report, folder.folder, folder.folder, &settings, NULL, NULL, &error))
-        fail_msg("%s", error.text);
-    expect_scores(report);
-    limn_score_close(&report);
-    settings.direction = "AtoB"; /* a way that it does not have */
-    assert_int_equal(
-        limn_score_folder(&report, model, folder.folder, &settings, NULL, NULL, &error),
-        LIMN_SETTING);
-    assert_null(report);
-    assert_non_null(strstr(error.text, "was trained BtoA"));
-}
-
-static void test_score_page(void **state)
-{
-    char html[600], worst[600], *text;
-    limn_score_settings settings = limn_score_defaults();
-    limn_score_report *report;
-    limn_verification *v;
-    limn_picture sheet;
-    size_t count;
-
-    (void)state;
-    write_pairs(false);
-    strcpy(html, scratch_path(&folder, "page"));
-    strcpy(worst, scratch_path(&folder, "worst.png"));
-    settings.html = html;
-    settings.worst = worst;
-    report = score(settings);
-    expect_scores(report);
-    limn_score_close(&report);
-    assert_int_equal(scratch_entries(html), 2);
-    assert_int_equal(scratch_entries(scratch_path(&folder, "page/pictures")), PAIRS);
-    text = scratch_read(scratch_path(&folder, "page/index.html"), &count);
-    assert_non_null(text);
-    assert_null(strstr(text, "http")); /* nothing from elsewhere */
-    /* The brightest is the worst and comes first. */
-    assert_true(strstr(text, "pictures/00003.png") < strstr(text, "pictures/00001.png"));
-    free(text);
-    for (int i = 0; i < PAIRS; i++) {
-        char name[60];
-
-        sprintf(name, "page/pictures/%05d.png", i + 1);
-        assert_false(limn_verify_file(&v, scratch_path(&folder, name), NULL, &error));
-        assert_int_equal(v->verdict, LIMN_VERDICT_INTACT);
-        limn_verification_close(&v);
-    }
-    assert_false(limn_picture_read(&sheet, worst, NULL, &error));
-    assert_int_equal(sheet.info.width, 8 + 3 * 264);
-    assert_int_equal(sheet.info.height, 8 + PAIRS * 264);
-    limn_picture_close(&sheet);
-}
-
 /* ---- Models that are refused --------------------------------------------------------------------
  */
 
@@ -646,14 +364,13 @@ static void test_wrong_models(void **state)
 
 int main(int argc, char **argv)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop_keeping)
     static char path[500];
     const struct CMUnitTest tests[] = {
-        TEST(test_pixels),          TEST(test_grey_pixels),   TEST(test_pixels_that_are_none),
-        TEST(test_encoded),         TEST(test_refusals),      TEST(test_memory_limit),
-        TEST(test_plans_are_kept),  TEST(test_memory_faults), TEST(test_folder),
-        TEST(test_stopping),        TEST(test_disk_full),     TEST(test_score),
-        TEST(test_score_direction), TEST(test_score_page),    TEST(test_wrong_models),
+        TEST(test_pixels),         TEST(test_grey_pixels),   TEST(test_pixels_that_are_none),
+        TEST(test_encoded),        TEST(test_refusals),      TEST(test_memory_limit),
+        TEST(test_plans_are_kept), TEST(test_memory_faults), TEST(test_folder),
+        TEST(test_stopping),       TEST(test_disk_full),     TEST(test_wrong_models),
     };
 
     snprintf(path, sizeof path, "%s/tests/screening/", argc > 1 ? argv[1] : ".");

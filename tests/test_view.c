@@ -6,11 +6,6 @@
 #include "pictures.h"
 #include "screen/view.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
 enum { SIDE = 224, RGB = 3 * SIDE * SIDE };
 
 /* Of full scale: what Pillow's and our rounding to float leave. */
@@ -30,13 +25,10 @@ static void test_resize(void **state)
     static const char *const names[] = { "224x224", "448x448", "512x256", "301x97", "97x301",
                                          "640x500", "3000x7",  "1x1",     "2x223",  "1000x1200" };
     float *out = malloc(RGB * sizeof *out), *planes = malloc(3 * 1200 * 1000 * sizeof *planes);
-    scratch folder;
 
     (void)state;
     assert_non_null(out);
     assert_non_null(planes);
-    scratch_open(&folder);
-    assert_int_equal(run_script("make", folder.folder), 0);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char file[40];
         size_t count, n;
@@ -79,7 +71,6 @@ static void test_resize(void **state)
         free(want);
         free(bytes);
     }
-    scratch_close(&folder);
     free(planes);
     free(out);
 }
@@ -167,9 +158,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_transparency),
         cmocka_unit_test(test_channels),
     };
-    static char file[500];
 
-    snprintf(file, sizeof file, "%s/tests/make_views.py", argc > 1 ? argv[1] : ".");
-    script = file;
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    use_script(argc, argv, "make_views.py");
+    return cmocka_run_group_tests(tests, start_all, stop_all);
 }
