@@ -96,7 +96,7 @@ static void expect_refusal(const char *name)
     char *want, *word;
     struct timespec before, after;
     double seconds;
-    size_t count;
+    size_t count = 0;
 
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before); /* whatever else the machine does */
     if (!limn_checkpoint_open(&c, in_folder("bad", name, ".pth"), &error))
@@ -179,7 +179,7 @@ enum { SMALL_FILES = sizeof small_files / sizeof *small_files };
 
 static void cut_at_every_byte(void **state)
 {
-    size_t i, n, count;
+    size_t i, n, count = 0;
 
     (void)state;
     for (i = 0; i < SMALL_FILES; i++) {
@@ -209,7 +209,7 @@ static void cut_at_every_byte(void **state)
 static void change_every_byte(void **state)
 {
     static const unsigned char changes[] = { 1, 0x80, 0xff, 0x20 };
-    size_t i, k, n, count, refused = 0;
+    size_t i, k, n, count = 0, refused = 0;
 
     (void)state;
     for (i = 0; i < SMALL_FILES; i++) {
@@ -234,7 +234,7 @@ static void every_allocation_refused(void **state)
     static const char *const files[] = { "views", "python2", "many", "many_legacy" };
     limn_error error;
     limn_status status;
-    size_t i, count;
+    size_t i, count = 0;
     long n;
 
     (void)state;
