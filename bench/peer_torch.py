@@ -4,8 +4,9 @@
 
     peer_torch.py pix2pix|cycle_gan|infer [--net unet_256] [--size 256] [--compute bf16] ...
 
-The steps are in peer_steps.py; only the speed is of interest, so the pictures are noise.  Give it what it is fastest with: --set-to-none and a preloaded jemalloc for
-training, --optimize for inference.
+The steps are in peer_steps.py; only the speed is of interest, so the pictures are noise.  Give it
+what it is fastest with: --set-to-none and a preloaded jemalloc for training, --optimize for
+inference.
 """
 import warnings
 

@@ -65,7 +65,7 @@ typedef struct limn_cli_run {
 } limn_cli_run;
 extern const limn_cli_run limn_cli_run_defaults;
 
-/* Rows of that struct, which lies at offset in the command's own. */
+/* Rows of that struct, which is a field of the command's own type. */
 #define LIMN_CLI_RUN_ROWS(type, field)                                                             \
     { .name = "name",                                                                              \
       .kind = LIMN_SETTING_TEXT,                                                                   \

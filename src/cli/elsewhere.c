@@ -224,7 +224,6 @@ limn_status limn_cli_elsewhere(const limn_cli_table *tables, const limn_cli_word
     if (r->takes == NOTHING || (r->takes == PERHAPS && !limn_cli_is_bool(value))) {
         /* A switch that only fits when it is off was found by a value that is none. */
         value = "true";
-        *used_next = false;
     } else {
         *used_next = !word->value;
     }

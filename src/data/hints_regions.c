@@ -41,14 +41,14 @@ static void join(int32_t *region, int32_t i, int32_t other)
 }
 
 /* Connected pixels (by sides) that are lighter than middle grey. */
-static void find_regions(const map *m, const float *picture, int channels)
+static void find_regions(const map *m, const float *picture)
 {
     int32_t *region = m->region, count = m->height * m->width;
 
     for (int32_t i = 0; i < count; i++) {
         float sum = 0;
 
-        for (int c = 0; c < channels; c++) sum += picture[(size_t)c * (size_t)count + (size_t)i];
+        for (int c = 0; c < 3; c++) sum += picture[(size_t)c * (size_t)count + (size_t)i];
         region[i] = sum < 0 ? LINE : i;
         if (region[i] == LINE) continue;
         if (i % m->width && region[i - 1] != LINE) join(region, i, i - 1);
@@ -98,7 +98,7 @@ void limn_hints_recolour_regions(const limn_random *random, uint64_t first_block
     map m = { .region = scratch, .height = height, .width = width };
     uint64_t drawn = 0;
 
-    find_regions(&m, before, 3);
+    find_regions(&m, before);
     for (int k = 0; k < LINE_REACH; k++) spread_into_lines(&m);
     for (size_t i = 0; i < plane; i++) chosen[i] = 0;
     for (size_t i = 0; i < plane; i++) {

@@ -139,20 +139,14 @@ static bool trains_identity(const limn_translator *t, const limn_recipe *recipe)
  * pairs. */
 static limn_status unpaired_recipe(const limn_recipe **out, const char *path, limn_error *error)
 {
-    limn_arena arena;
-    limn_model *model = NULL;
-    limn_status status;
+    limn_model *model;
 
     *out = NULL;
-    limn_arena_open(&arena, "a model's card", 1024);
-    status = limn_model_path_of(&path, path, &arena, error);
-    if (!status) status = limn_model_open(&model, path, error);
-    if (!status && limn_model_about(model)->recipe)
-        *out = limn_recipe_find(limn_model_about(model)->recipe);
+    LIMN_TRY(limn_model_open(&model, path, error));
+    if (limn_model_about(model)->recipe) *out = limn_recipe_find(limn_model_about(model)->recipe);
     if (*out && !(*out)->unpaired) *out = NULL;
     limn_model_close(&model);
-    limn_arena_close(&arena);
-    return status;
+    return LIMN_OK;
 }
 
 /* Pictures of one name on both sides can be scored as pairs as well. */
