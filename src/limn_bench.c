@@ -337,7 +337,7 @@ limn_status limn_bench(const limn_bench_settings *s, limn_bench_result *result, 
     struct rusage usage;
     double begin;
     limn_status status = open_bench(&b, s, error);
-    limn_compute compute = limn_compute_resolve((limn_compute)s->compute);
+    limn_compute compute = limn_compute_resolve((limn_compute)s->compute, b.graph);
 
     *result = (limn_bench_result){ .compute = limn_compute_name(compute),
                                    .plan_ms = 1e3 * b.plan_seconds };

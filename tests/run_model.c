@@ -92,7 +92,7 @@ int main(int argc, char **argv)
     }
     for (int c = LIMN_COMPUTE_PLAIN; argc > 7 && c <= LIMN_COMPUTE_AUTO; c++)
         if (!strcmp(argv[7], limn_compute_name((limn_compute)c))) compute = (limn_compute)c;
-    if (argc < 8 && limn_compute_resolve(LIMN_COMPUTE_AUTO) != LIMN_COMPUTE_PLAIN)
+    if (argc < 8 && limn_compute_resolve(LIMN_COMPUTE_AUTO, NULL) != LIMN_COMPUTE_PLAIN)
         compute = LIMN_COMPUTE_FP32;
     if (run(argv, compute, &error)) {
         fprintf(stderr, "run_model: %s\n", error.text);

@@ -10,6 +10,7 @@
 #include "base/cpu.h"
 #include "base/threads.h"
 #include "engine.h"
+#include "op/dnn.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -354,6 +355,22 @@ static void training_after_translating_is_right(void **state)
  * network are no multiple of a vector wide.  Fewer is better, more is a step back. */
 enum { MOST_REORDERS_TRANSLATING = 2, MOST_REORDERS_TRAINING = 8 };
 
+/* With AMX its kernels do the work: all but that of the first and last layers, where pictures of
+ * three channels come in and go out. */
+static void check_tiles(const engine *e, const char *what)
+{
+    double without = 0, all = 0;
+
+    for (int s = 0; s < limn_plan_steps(e->plan); s++) {
+        limn_step_facts f = limn_plan_step_about(e->plan, s);
+
+        all += f.flops;
+        if (f.convolution && !strstr(f.implementation, "amx")) without += f.flops;
+    }
+    if (without > 0.02 * all)
+        fail_msg("%s in bf16: %.1f %% of the work without AMX", what, 100 * without / all);
+}
+
 static void check_facts(engine *e, const char *what, int w, limn_compute compute, int most_reorders)
 {
     limn_plan_facts facts = limn_plan_about(e->plan);
@@ -364,6 +381,7 @@ static void check_facts(engine *e, const char *what, int w, limn_compute compute
     if (facts.reorders > most_reorders && limn_cpu() == LIMN_CPU_AVX512)
         fail_msg("%s, 256x%d in %s: %d reorders", what, w, limn_compute_name(compute),
                  facts.reorders);
+    if (compute == LIMN_COMPUTE_BF16 && limn_dnn_has_amx()) check_tiles(e, what);
     engine_close(e);
 }
 
@@ -414,6 +432,32 @@ static void standard_plans_use_fast_kernels(void **state)
         }
 }
 
+/* auto: what is faster, so bf16 for wide networks with AMX; a narrow one stays in float32 there,
+ * and nothing in particular everywhere. */
+static void auto_asks_the_network(void **state)
+{
+    limn_network network = { .net = "unet_128", .input_nc = 3, .output_nc = 3, .filters = 4 };
+    limn_compute wide = limn_dnn_has_amx() || limn_cpu_bf16_pays() ? LIMN_COMPUTE_BF16
+                                                                   : LIMN_COMPUTE_FP32;
+    limn_plan_settings plan = { .compute = LIMN_COMPUTE_FP32 };
+    limn_error error = { 0 };
+    engine e;
+
+    (void)state;
+    if (limn_dnn_start(NULL)) skip();
+    for (; network.filters <= 64; network.filters += 60) {
+        bool narrow = network.filters < 32 && limn_dnn_has_amx();
+
+        fine(engine_open_network(&e, &network, (limn_shape){ 1, 3, 128, 128 }, &plan, 0, &error),
+             &error);
+        assert_int_equal(limn_compute_resolve(LIMN_COMPUTE_AUTO, e.graph),
+                         narrow ? LIMN_COMPUTE_FP32 : wide);
+        assert_int_equal(limn_compute_resolve(LIMN_COMPUTE_PLAIN, e.graph), LIMN_COMPUTE_PLAIN);
+        engine_close(&e);
+    }
+    assert_int_equal(limn_compute_resolve(LIMN_COMPUTE_AUTO, NULL), LIMN_COMPUTE_FP32);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -423,6 +467,7 @@ int main(void)
         cmocka_unit_test(translating_while_training_is_right),
         cmocka_unit_test(training_after_translating_is_right),
         cmocka_unit_test(standard_plans_use_fast_kernels),
+        cmocka_unit_test(auto_asks_the_network),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/cpu.h"
 #include "base/random.h"
 #include "net/range.h"
 #include "net/rewrite.h"
@@ -162,8 +163,8 @@ static void rewritten(setup *s, limn_graph **graph, limn_weights **weights)
 
 static limn_compute fast(void)
 {
-    return limn_compute_resolve(LIMN_COMPUTE_AUTO) == LIMN_COMPUTE_PLAIN ? LIMN_COMPUTE_PLAIN
-                                                                         : LIMN_COMPUTE_FP32;
+    return limn_compute_resolve(LIMN_COMPUTE_AUTO, NULL) == LIMN_COMPUTE_PLAIN ? LIMN_COMPUTE_PLAIN
+                                                                               : LIMN_COMPUTE_FP32;
 }
 
 enum { PIXELS = 3 * 32 * 64 };
@@ -315,7 +316,7 @@ static void check_int8(const limn_network *network, bool picture_statistics)
     /* A value that lies on the edge between two bytes falls either way, and all that follows
      * differs; but by less than int8 itself does. */
     assert_true(psnr(reference, quick) > psnr(plain, quick) + 3);
-    if (limn_compute_resolve(LIMN_COMPUTE_AUTO) == LIMN_COMPUTE_BF16) {
+    if (limn_cpu_has_bf16()) {
         run_graph(graph, weights, LIMN_COMPUTE_BF16, "y", narrow, 1);
         assert_true(psnr(plain, narrow) > 35);
     }

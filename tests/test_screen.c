@@ -200,7 +200,8 @@ static void test_layers(void **state)
 
     (void)state;
     assert_non_null(floats);
-    if (limn_compute_resolve(LIMN_COMPUTE_AUTO) == LIMN_COMPUTE_PLAIN) /* built without oneDNN */
+    if (limn_compute_resolve(LIMN_COMPUTE_AUTO, NULL) ==
+        LIMN_COMPUTE_PLAIN) /* built without oneDNN */
         settings.compute = LIMN_COMPUTE_PLAIN;
     recorded = json_object_get(json_object_get(json_object_get(all, "models"), "mobilenet_v2"),
                                "taps");

@@ -68,11 +68,7 @@ bool limn_cpu_has_vnni(void)
 bool limn_cpu_bf16_pays(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
-    unsigned a = 0, b = 0, c = 0, d = 0;
-
-    if (!limn_cpu_has_bf16()) return false;
-    if (__builtin_cpu_is("amd")) return true;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1); /* AMX-BF16 */
+    return limn_cpu_has_bf16() && __builtin_cpu_is("amd");
 #else
     return false;
 #endif

@@ -18,9 +18,9 @@ typedef enum limn_cpu_level {
 limn_cpu_level limn_cpu(void);
 /* Native bfloat16 dot products (AVX512_BF16). */
 bool limn_cpu_has_bf16(void);
-/* Whether they are also faster than float32: on AMD twice, with AMX more; Intel's AVX512_BF16 alone
- * does half the multiply-adds of float32 a second (measured: a pix2pix step takes 540 ms in bf16
- * and 330 in float32 there). */
+/* Whether they are also faster than float32: on AMD twice; Intel's AVX512_BF16 alone does half the
+ * multiply-adds of float32 a second (measured: a pix2pix step takes 540 ms in bf16 and 330 in
+ * float32 there), and is for convolutions that AMX (limn_dnn_has_amx) takes no part in. */
 bool limn_cpu_bf16_pays(void);
 /* Dot products of bytes with sums of 32 bits (AVX512_VNNI). */
 bool limn_cpu_has_vnni(void);

@@ -14,8 +14,8 @@ enum { TRIAL_STREAM = 0x7241a1 };
 
 static limn_compute compute_of(void)
 {
-    return limn_compute_resolve(LIMN_COMPUTE_AUTO) == LIMN_COMPUTE_PLAIN ? LIMN_COMPUTE_PLAIN
-                                                                         : LIMN_COMPUTE_FP32;
+    return limn_compute_resolve(LIMN_COMPUTE_AUTO, NULL) == LIMN_COMPUTE_PLAIN ? LIMN_COMPUTE_PLAIN
+                                                                               : LIMN_COMPUTE_FP32;
 }
 
 static limn_status take_numbers(limn_trial *trial, limn_shape in, limn_shape out, limn_error *error)

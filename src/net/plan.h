@@ -18,9 +18,9 @@ typedef enum limn_compute {
     LIMN_COMPUTE_AUTO,
 } limn_compute;
 
-/* AUTO resolved for this machine: bf16 only where the processor has native bf16 instructions that
- * are faster than float32; plain where limn was built without oneDNN. */
-limn_compute limn_compute_resolve(limn_compute compute);
+/* AUTO resolved for this machine and graph: bf16 where it is faster than float32, else float32;
+ * plain where limn was built without oneDNN.  Graph NULL: of nothing in particular, never bf16. */
+limn_compute limn_compute_resolve(limn_compute compute, const limn_graph *graph);
 const char *limn_compute_name(limn_compute compute);
 
 /* ---- Weights: one home for the parameters of one or more graphs (lifetime: the model) ----------

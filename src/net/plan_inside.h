@@ -97,6 +97,9 @@ int limn_step_writes(const limn_step *step, limn_value *values);
 
 /* Index of the input of kind WEIGHT, or -1. */
 int limn_op_weight(const limn_op *op, int inputs);
+/* Floating-point operations of a forward node with weights in one direction, 2 a multiply-add, of
+ * the direct form; 0 of a node without. */
+double limn_node_flops(const limn_graph *graph, const limn_node_info *node);
 /* The tensor of a value; data is NULL until memory is there. */
 limn_tensor limn_plan_tensor(const limn_plan *plan, limn_value value);
 

@@ -10,8 +10,10 @@
  * something else (a reference kernel otherwise) reorder inside their call, and limn_plan_about
  * counts it.
  *
- * That rule has one exception: what an int8 convolution writes is channels-last, because oneDNN's
- * write nothing else, and so is what is made from it element by element.
+ * That rule has two exceptions.  What an int8 convolution writes is channels-last, because oneDNN's
+ * write nothing else, and so is what is made from it element by element.  And all maps of a bf16
+ * plan are where the processor has AMX: oneDNN's kernels for its tiles take nothing else, and in
+ * blocks a U-Net takes 116 ms instead of 18, slower than in float32.
  *
  * Weights.  Each parameter has one memory, its home.  Where it is trained, home has the layout in
  * which its gradient is made, so that the optimiser is one flat loop; where not, the layout in
@@ -35,6 +37,7 @@ static int channel_block(const limn_plan *plan, int c)
     int width = limn_cpu() == LIMN_CPU_AVX512 ? 16 : 8;
 
     if (plan->compute == LIMN_COMPUTE_PLAIN) return 1;
+    if (plan->compute == LIMN_COMPUTE_BF16 && limn_dnn_has_amx()) return c;
     return c % width == 0 ? width : c;
 }
 
@@ -324,22 +327,30 @@ static void fill_call(const limn_plan *plan, limn_step *step)
     }
 }
 
+double limn_node_flops(const limn_graph *g, const limn_node_info *node)
+{
+    int weight = limn_op_weight(node->op, node->inputs);
+    limn_shape x, y;
+    size_t from, to;
+
+    if (weight < 0) return 0;
+    x = g->values[node->x[0]].shape;
+    y = g->values[node->y[0]].shape;
+    from = (size_t)x.h * (size_t)x.w;
+    to = (size_t)y.h * (size_t)y.w;
+    return 2.0 * x.n * (double)(from < to ? from : to) *
+           (double)limn_count(g->values[node->x[weight]].shape);
+}
+
 static double count_flops(const limn_plan *plan, const limn_step *step)
 {
     const limn_node_info *node = &plan->graph->nodes[step->node];
-    const limn_node_info *forward = node->backward ? &plan->graph->nodes[node->of] : node;
-    int weight = limn_op_weight(node->op, node->inputs), times = 0;
-    limn_shape x, y;
-    size_t positions;
+    int weight = limn_op_weight(node->op, node->inputs);
 
+    if (!node->backward) return limn_node_flops(plan->graph, node);
     if (weight < 0) return 0;
-    x = plan->graph->values[forward->x[0]].shape;
-    y = plan->graph->values[forward->y[0]].shape;
-    positions = (size_t)x.h * (size_t)x.w < (size_t)y.h * (size_t)y.w ? (size_t)x.h * (size_t)x.w
-                                                                      : (size_t)y.h * (size_t)y.w;
-    times = node->backward ? (step->dx[0] >= 0) + (step->dx[weight] >= 0) : 1;
-    return 2.0 * times * x.n * (double)positions *
-           (double)limn_count(plan->graph->values[forward->x[weight]].shape);
+    return ((step->dx[0] >= 0) + (step->dx[weight] >= 0)) *
+           limn_node_flops(plan->graph, &plan->graph->nodes[node->of]);
 }
 
 static limn_status prepare_step(limn_plan *plan, limn_step *step, limn_error *error)

@@ -77,6 +77,11 @@ const char *limn_dnn_version(void)
     return version;
 }
 
+bool limn_dnn_has_amx(void)
+{
+    return !limn_dnn_start(NULL) && limn_cpu_has_bf16() && strstr(version, "_amx");
+}
+
 const char *limn_dnn_status_text(dnnl_status_t status)
 {
     switch ((int)status) {
@@ -269,6 +274,38 @@ dnnl_status_t limn_dnn_reorder_add(limn_dnn_primitive *primitive, const limn_dnn
     return status;
 }
 
+/* What our own loop packs: from the float32 blocks of gradients to bfloat16. */
+static bool packs_itself(limn_pack *pack, const limn_dnn_md *from, const limn_dnn_md *to)
+{
+    static const struct {
+        dnnl_format_tag_t tag;
+        limn_pack_layout layout;
+    } known[] = {
+        { dnnl_ABcd8b16a2b, { 16, 16, false, false } },
+        { dnnl_ABcd16b16a2b, { 16, 32, false, false } },
+        { dnnl_AcdB16b16a2b, { 16, 32, true, false } },
+        { dnnl_AcdB16b32a2b, { 32, 32, true, false } },
+        { dnnl_AcdB16b48a2b, { 48, 32, true, false } },
+        { dnnl_AcdB16b64a2b, { 64, 32, true, false } },
+        { dnnl_ABcd8a16b2a, { 16, 16, false, true } },
+        { dnnl_ABcd16a16b2a, { 32, 16, false, true } },
+    };
+    dnnl_dims_t dims;
+
+    if (limn_dnn_md_type(from) != dnnl_f32 || limn_dnn_md_type(to) != dnnl_bf16 ||
+        limn_dnn_md_tag(from) != dnnl_ABcd16b16a || !limn_dnn_md_dims(from, dims))
+        return false;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (limn_dnn_md_tag(to) != known[i].tag) continue;
+        *pack = (limn_pack){ .layout = known[i].layout,
+                             .outs = (size_t)dims[0],
+                             .ins = (size_t)dims[1],
+                             .taps = (size_t)(dims[2] * dims[3]) };
+        return limn_pack_fits(pack);
+    }
+    return false;
+}
+
 limn_status limn_dnn_pack_create(limn_dnn_primitive **out, const limn_dnn_layout *from,
                                  const limn_dnn_layout *to, limn_arena *arena, limn_error *error)
 {
@@ -286,6 +323,13 @@ limn_status limn_dnn_pack_create(limn_dnn_primitive **out, const limn_dnn_layout
     LIMN_TRY(limn_take_into(&primitive, arena, sizeof *primitive, error));
     snprintf(primitive->name, sizeof primitive->name, "packing weights from %s to %s", from->name,
              to->name);
+    if (packs_itself(&primitive->pack, &from->md, &to->md)) {
+        primitive->packs = primitive->needs[LIMN_DNN_X] = primitive->needs[LIMN_DNN_Y] = true;
+        snprintf(primitive->implementation, sizeof primitive->implementation, "%s",
+                 limn_cpu_name(limn_cpu()));
+        *out = primitive;
+        return LIMN_OK;
+    }
     if ((status = limn_dnn_describe_reorder(&described, &from->md, &to->md, limn_dnn_engine)))
         return limn_fail(error, limn_dnn_status(status), "%s: oneDNN says: %s", primitive->name,
                          limn_dnn_status_text(status));
@@ -374,6 +418,8 @@ limn_status limn_dnn_bind(limn_dnn_primitive *primitive, void *x, void *weights,
                                  primitive->name, limn_dnn_status_text(status));
         }
     }
+    primitive->pack.from = x;
+    primitive->pack.to = y;
     if (primitive->has_tail) primitive->tail.out.data = at(primitive, primitive->tail_out);
     primitive->tail.add = primitive->tail_adds ? at(primitive, primitive->tail_add) : NULL;
     primitive->tail.bias = primitive->tail_bias ? bias : NULL;
@@ -387,6 +433,10 @@ limn_status limn_dnn_run(limn_dnn_primitive *primitive, limn_error *error)
 
     if (!primitive->bound)
         return limn_fail(error, LIMN_BUG, "%s: run before its memory was given", primitive->name);
+    if (primitive->packs) {
+        limn_pack_run(&primitive->pack);
+        return LIMN_OK;
+    }
     for (int i = 0; i < primitive->steps && !status; i++) {
         const limn_dnn_step *step = &primitive->step[i];
 

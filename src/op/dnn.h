@@ -59,6 +59,9 @@ typedef struct limn_dnn_primitive limn_dnn_primitive;
 limn_status limn_dnn_start(limn_error *error);
 /* "oneDNN 2.6.3, avx512_core_bf16" */
 const char *limn_dnn_version(void);
+/* Whether oneDNN multiplies bfloat16 and bytes in the processor's tile registers (AMX), many times
+ * as fast as in vectors.  Its kernels for that read and write channels-last maps and no others. */
+bool limn_dnn_has_amx(void);
 
 /* Creates the primitive for a convolution.  weights NULL: oneDNN chooses the layout (ask with
  * limn_dnn_weights); otherwise that layout is required and SHAPE/COMPUTE is the error where no

@@ -14,6 +14,7 @@
 #define LIMN_OP_DNN_API_H
 
 #include "op/dnn.h"
+#include "op/pack.h"
 #include <oneapi/dnnl/dnnl.h>
 
 typedef struct limn_dnn_md {
@@ -50,6 +51,8 @@ dnnl_status_t limn_dnn_md_make(limn_dnn_md *out, int count, const dnnl_dim_t *di
 bool limn_dnn_md_equal(const limn_dnn_md *a, const limn_dnn_md *b);
 size_t limn_dnn_md_bytes(const limn_dnn_md *md);
 dnnl_data_type_t limn_dnn_md_type(const limn_dnn_md *md);
+/* Its dimensions: four, else false. */
+bool limn_dnn_md_dims(const limn_dnn_md *md, dnnl_dims_t dims);
 /* Same dimensions, whatever type and layout. */
 bool limn_dnn_md_same_dims(const limn_dnn_md *a, const limn_dnn_md *b);
 /* The plain F32 layout of the same dimensions (4 or 5). */
@@ -145,6 +148,9 @@ struct limn_dnn_primitive {
     /* gradients of weights and bias that are added: counts of floats, places in scratch */
     size_t add_weights, add_bias;
     limn_dnn_place from_weights, from_bias;
+
+    bool packs; /* weights, in our own loop; nothing else then */
+    limn_pack pack;
 
     size_t scratch_bytes;
     int reorders;

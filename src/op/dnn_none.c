@@ -20,6 +20,11 @@ const char *limn_dnn_version(void)
     return "without oneDNN";
 }
 
+bool limn_dnn_has_amx(void)
+{
+    return false;
+}
+
 limn_status limn_dnn_create(limn_dnn_primitive **out, const limn_dnn_conv *conv,
                             const limn_dnn_layout *weights, limn_arena *arena, limn_error *error)
 {

@@ -34,6 +34,12 @@ dnnl_data_type_t limn_dnn_md_type(const limn_dnn_md *md)
     return md->md.data_type;
 }
 
+bool limn_dnn_md_dims(const limn_dnn_md *md, dnnl_dims_t dims)
+{
+    memcpy(dims, md->md.dims, sizeof md->md.dims);
+    return md->md.ndims == 4;
+}
+
 bool limn_dnn_md_same_dims(const limn_dnn_md *a, const limn_dnn_md *b)
 {
     return a->md.ndims == b->md.ndims &&

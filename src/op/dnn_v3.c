@@ -57,6 +57,12 @@ static void close_md(dnnl_memory_desc_t md)
     if (md) dnnl_memory_desc_destroy(md);
 }
 
+bool limn_dnn_md_dims(const limn_dnn_md *md, dnnl_dims_t dims)
+{
+    memcpy(dims, md->dims, sizeof md->dims);
+    return md->count == 4;
+}
+
 bool limn_dnn_md_same_dims(const limn_dnn_md *a, const limn_dnn_md *b)
 {
     return a->count == b->count && !memcmp(a->dims, b->dims, (size_t)a->count * sizeof *a->dims);

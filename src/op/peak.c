@@ -2,10 +2,12 @@
  *
  * Peak: chains of multiply-adds that are independent enough to keep every unit busy (latency 4, two
  * units: eight chains; twelve leave room).  Functions carry their processor level themselves,
- * because the compiler must not be left to choose how to vectorise what is being measured. */
+ * because the compiler must not be left to choose how to vectorise what is being measured.  With
+ * AMX it is four tiles of sums over two and two of factors, which is how kernels use the eight. */
 #include "op/peak.h"
 #include "base/cpu.h"
 #include "base/threads.h"
+#include "op/dnn.h"
 
 #include <time.h>
 
@@ -74,6 +76,40 @@ __attribute__((target("avx512f,avx512bw,avx512bf16"))) static float dot_bf16(voi
 #undef X
     return _mm512_reduce_add_ps(chain0);
 }
+
+enum { TILE_FLOPS = 2 * 16 * 16 * 32, TILE_SUMS = 4 };
+
+/* Factors are zero: it takes as long.  oneDNN has asked the kernel for the tile registers. */
+__attribute__((target("amx-tile,amx-bf16"))) static float tiles_bf16(void)
+{
+    /* As LDTILECFG reads it: palette 1, eight tiles of 16 rows of 64 bytes.  Static, because GCC
+     * tells its optimiser of the first eight bytes only. */
+    static const struct shape {
+        unsigned char palette, start, unused[14];
+        unsigned short row_bytes[16];
+        unsigned char rows[16];
+    } shape __attribute__((aligned(64))) = { .palette = 1,
+                                             .row_bytes = { 64, 64, 64, 64, 64, 64, 64, 64 },
+                                             .rows = { 16, 16, 16, 16, 16, 16, 16, 16 } };
+
+    _tile_loadconfig(&shape);
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    _tile_zero(4);
+    _tile_zero(5);
+    _tile_zero(6);
+    _tile_zero(7);
+    for (int t = 0; t < TURNS; t++) {
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
+    }
+    _tile_release();
+    return 0;
+}
 #endif
 
 static float plain(void)
@@ -89,7 +125,7 @@ static float plain(void)
 
 typedef struct kind {
     float (*loop)(void);
-    int lanes, flops; /* multiply-adds a chain step, operations each */
+    double flops; /* a turn of its loop */
 } kind;
 
 static void body(void *context, size_t begin, size_t end, int part)
@@ -109,21 +145,22 @@ static double seconds(void)
 
 double limn_peak_flops(limn_type type)
 {
-    kind k = { plain, 4, 2 };
+    kind k = { plain, CHAINS * 4 * 2 };
     double best = 0, work;
     int threads = limn_compute_threads();
 
 #if defined(__x86_64__)
-    if (limn_cpu() == LIMN_CPU_AVX2) k = (kind){ fma_avx2, 8, 2 };
-    if (limn_cpu() == LIMN_CPU_AVX512) k = (kind){ fma_avx512, 16, 2 };
+    if (limn_cpu() == LIMN_CPU_AVX2) k = (kind){ fma_avx2, CHAINS * 8 * 2 };
+    if (limn_cpu() == LIMN_CPU_AVX512) k = (kind){ fma_avx512, CHAINS * 16 * 2 };
     if (type == LIMN_BF16) {
         if (!limn_cpu_has_bf16()) return 0;
-        k = (kind){ dot_bf16, 16, 4 };
+        k = limn_dnn_has_amx() ? (kind){ tiles_bf16, TILE_SUMS * TILE_FLOPS }
+                               : (kind){ dot_bf16, CHAINS * 16 * 4 };
     }
 #else
     if (type == LIMN_BF16) return 0;
 #endif
-    work = (double)TURNS * CHAINS * k.lanes * k.flops * threads;
+    work = TURNS * k.flops * threads;
     for (int i = 0; i < TRIALS; i++) {
         double begin = seconds(), time;
 

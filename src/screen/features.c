@@ -39,7 +39,7 @@ static limn_status describe(limn_features *f, limn_error *error)
 
 static limn_status open_all(limn_features *f, bool plain, limn_error *error)
 {
-    bool only_plain = limn_compute_resolve(LIMN_COMPUTE_AUTO) == LIMN_COMPUTE_PLAIN;
+    bool only_plain = limn_compute_resolve(LIMN_COMPUTE_AUTO, NULL) == LIMN_COMPUTE_PLAIN;
     limn_plan_settings settings = { .compute = plain || only_plain ? LIMN_COMPUTE_PLAIN
                                                                    : LIMN_COMPUTE_FP32 };
 

@@ -105,7 +105,7 @@ static limn_status open_all(limn_screen *screen, const void *bytes, size_t count
 static limn_compute chosen(limn_compute asked)
 {
     if (asked == LIMN_COMPUTE_PLAIN ||
-        limn_compute_resolve(LIMN_COMPUTE_AUTO) == LIMN_COMPUTE_PLAIN)
+        limn_compute_resolve(LIMN_COMPUTE_AUTO, NULL) == LIMN_COMPUTE_PLAIN)
         return LIMN_COMPUTE_PLAIN;
     return asked == LIMN_COMPUTE_BF16 && limn_cpu_has_bf16() ? LIMN_COMPUTE_BF16
                                                              : LIMN_COMPUTE_FP32;

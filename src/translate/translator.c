@@ -192,7 +192,8 @@ limn_translator_facts limn_translator_about(const limn_translator *t)
     return (limn_translator_facts){
         .model = limn_model_path(t->model),
         .network = t->network->name,
-        .compute = limn_compute_name(limn_compute_resolve((limn_compute)t->settings.compute)),
+        .compute = limn_compute_name(
+            limn_compute_resolve((limn_compute)t->settings.compute, t->declared)),
         .input_channels = t->description.input_nc,
         .output_channels = limn_translator_channels(t),
         .multiple = limn_network_multiple(t->description.net),
@@ -424,7 +425,7 @@ static void plan_ahead(limn_translator *t)
 /* The plain loops stay the reference that nothing is folded in; int8 models are int8 there too. */
 static limn_status choose_layers(limn_translator *t, limn_error *error)
 {
-    limn_compute compute = limn_compute_resolve((limn_compute)t->settings.compute);
+    limn_compute compute = limn_compute_resolve((limn_compute)t->settings.compute, NULL);
 
     LIMN_TRY(limn_layers_find(&t->layers, &t->layer_count, t->declared, &t->arena, error));
     LIMN_TRY(limn_model_mark_layers(t->layers, t->layer_count, t->model, t->network->name, error));

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Weights from float32 blocks, in which they are trained, to the bfloat16 ones in which kernels
+ * read them.  See pack.c. */
+#ifndef LIMN_OP_PACK_H
+#define LIMN_OP_PACK_H
+
+#include "base/threads.h"
+
+#include <stdint.h>
+
+enum { LIMN_PACK_LANES = 16 };
+
+/* To: (out blocks, in blocks, taps) or, with taps_outside, (out blocks, taps, in blocks), and
+ * inside a block either (in / 2, out, 2 in) or, with pairs_of_outputs, (out / 2, in, 2 out), where
+ * in_block is 16. */
+typedef struct limn_pack_layout {
+    int out_block, in_block; /* multiples of 16 channels */
+    bool taps_outside, pairs_of_outputs;
+} limn_pack_layout;
+
+typedef struct limn_pack {
+    limn_pack_layout layout;
+    size_t outs, ins, taps; /* channels that are written out, channels that are read, places of the
+                               kernel */
+    const float *from;      /* (outs / 16, ins / 16, taps, 16 in, 16 out): oneDNN's OIhw16i16o */
+    uint16_t *to;
+} limn_pack;
+
+/* False where blocks would need padding. */
+bool limn_pack_fits(const limn_pack *pack);
+/* Runs on the compute threads.  Rounds to the nearest, ties to even. */
+void limn_pack_run(const limn_pack *pack);
+
+/* pack_kernel.c, once a processor level; units: out blocks x in blocks. */
+extern const limn_loop_body limn_kernels_base_pack, limn_kernels_avx2_pack,
+    limn_kernels_avx512_pack;
+
+#endif

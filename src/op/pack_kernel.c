@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The loops of pack.c, compiled once a processor level: 16 x 16 weights of one tap at a time, which
+ * are 16 whole lines of the cache on the one side and 8 on the other.  Taps are innermost because
+ * they lie one after the other in what is read. */
+#include "op/pack.h"
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+
+enum { N = LIMN_PACK_LANES };
+
+/* A row of 16 weights in bits, the upper half of each rounded as limn_to_bf16 does; a NaN stays
+ * one.  Macros, because passing such a vector to a function means another thing to each compiler
+ * where the processor level has no register that wide. */
+typedef uint32_t row __attribute__((vector_size(N * sizeof(uint32_t)), aligned(4)));
+#define is_nan(u) ((row)(((u)&0x7fffffff) > 0x7f800000))
+#define round_row(u)                                                                               \
+    ((((u) + 0x7fff + ((u) >> 16 & 1)) & ~is_nan(u)) | (((u) | 0x400000) & is_nan(u)))
+#define load(from) (*(const row *)(const void *)(from))
+/* Two weights side by side in memory, on a machine that writes the lower byte first. */
+#define pair(first, second) ((first) >> 16 | ((second)&0xffff0000))
+
+/* to: a line for each pair of inputs, `pitch` pairs apart. */
+static inline void pair_inputs(uint32_t *to, size_t pitch, const float *from)
+{
+    for (int i = 0; i < N; i += 2) {
+        row even = load(from + i * N), odd = load(from + (i + 1) * N);
+
+        even = round_row(even);
+        odd = round_row(odd);
+        *(row *)(void *)(to + (size_t)(i / 2) * pitch) = pair(even, odd);
+    }
+}
+
+#define EVEN 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#define ODD 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+/* Of each quarter the first (last) two of one row by turns with those of the other: singly, and as
+ * couples. */
+#define LOW 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29
+#define HIGH 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31
+#define LOW_COUPLES 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29
+#define HIGH_COUPLES 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31
+/* Quarters 0 and 2, or 1 and 3, of both. */
+#define FIRST_QUARTERS 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27
+#define LAST_QUARTERS 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31
+#define mix(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+
+/* to: a line for each pair of outputs.  16 rows of 8 pairs become 8 of 16: rows k and k + 8 share a
+ * vector, and its halves are transposed side by side. */
+static inline void pair_outputs(uint32_t *to, const float *from)
+{
+    row pairs[N / 2], quads[N / 2];
+
+    for (int i = 0; i < N / 2; i++) {
+        row upper = load(from + i * N), lower = load(from + (i + N / 2) * N), first, second;
+
+        upper = round_row(upper);
+        lower = round_row(lower);
+        first = mix(upper, lower, EVEN);
+        second = mix(upper, lower, ODD);
+        pairs[i] = pair(first, second);
+    }
+    for (int k = 0; k < N / 2; k += 4) {
+        row a = mix(pairs[k], pairs[k + 1], LOW), b = mix(pairs[k], pairs[k + 1], HIGH);
+        row c = mix(pairs[k + 2], pairs[k + 3], LOW), d = mix(pairs[k + 2], pairs[k + 3], HIGH);
+
+        quads[k] = mix(a, c, LOW_COUPLES);
+        quads[k + 1] = mix(a, c, HIGH_COUPLES);
+        quads[k + 2] = mix(b, d, LOW_COUPLES);
+        quads[k + 3] = mix(b, d, HIGH_COUPLES);
+    }
+    for (int k = 0; k < 4; k++) {
+        *(row *)(void *)(to + k * N) = mix(quads[k], quads[k + 4], FIRST_QUARTERS);
+        *(row *)(void *)(to + (k + 4) * N) = mix(quads[k], quads[k + 4], LAST_QUARTERS);
+    }
+}
+
+/* One block of the destination at all taps. */
+static void block_of(const limn_pack *p, size_t out, size_t in)
+{
+    size_t outs = (size_t)p->layout.out_block / N, ins = (size_t)p->layout.in_block / N;
+    size_t in_blocks = p->ins / (size_t)p->layout.in_block, pairs = outs * ins * N * N / 2;
+    size_t next = p->layout.taps_outside ? in_blocks * pairs : pairs;
+    uint32_t *to = (uint32_t *)(void *)p->to + (p->layout.taps_outside
+                                                    ? out * p->taps * in_blocks + in
+                                                    : (out * in_blocks + in) * p->taps) *
+                                                   pairs;
+
+    for (size_t tap = 0; tap < p->taps; tap++, to += next)
+        for (size_t o = 0; o < outs; o++)
+            for (size_t i = 0; i < ins; i++) {
+                size_t block = (out * outs + o) * (p->ins / N) + in * ins + i;
+                const float *from = p->from + (block * p->taps + tap) * N * N;
+
+                if (p->layout.pairs_of_outputs)
+                    pair_outputs(to + (o * ins + i) * N * N / 2, from);
+                else
+                    pair_inputs(to + i * (N / 2) * outs * N + o * N, outs * N, from);
+            }
+}
+
+static void pack(void *context, size_t begin, size_t end, int part)
+{
+    const limn_pack *p = context;
+    size_t in_blocks = p->ins / (size_t)p->layout.in_block;
+
+    (void)part;
+    for (size_t unit = begin; unit < end; unit++) block_of(p, unit / in_blocks, unit % in_blocks);
+}
+
+const limn_loop_body JOIN(LIMN_KERNELS, _pack) = pack;
