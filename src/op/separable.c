@@ -126,7 +126,7 @@ static limn_status write_out(matrix *m, const limn_axis *axis, bool transposed, 
 
 /* ---- The fast path --------------------------------------------------------------------------- */
 
-enum { CHUNK = 64 }; /* channels of a unit where blocks are larger */
+enum { CHUNK = 256 }; /* channels of a unit where blocks are larger */
 
 typedef struct separable {
     matrix down, across;
