@@ -45,7 +45,7 @@ static const limn_setting rows[] = {
     { "tune", LIMN_SETTING_FLAG, AT(tune), 0, 0, NULL, NULL,
       "first measure how each convolution is computed fastest, and remember it for this machine" },
     { "method", LIMN_SETTING_CHOICE, AT(method), 0, 0,
-      "chosen|direct|channels-last|winograd|few-channels|tiles|sub-pixel", NULL,
+      "chosen|direct|channels-last|winograd|few-channels|tiles|sub-pixel|amx", NULL,
       "compute convolutions this way wherever it fits, to compare" },
     { .name = NULL },
 };

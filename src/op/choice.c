@@ -32,6 +32,7 @@ static const char *const names[LIMN_METHODS] = {
     [LIMN_METHOD_FEW] = "few-channels",
     [LIMN_METHOD_TILES] = "tiles",
     [LIMN_METHOD_SUBPIXEL] = "sub-pixel",
+    [LIMN_METHOD_AMX] = "amx",
 };
 
 static const char header[] = "limn choices 1";

@@ -15,6 +15,7 @@
  * is computed in oneDNN's own layout and packed: a copy of the weights' size costs less than a
  * reference convolution. */
 #include "base/cpu.h"
+#include "op/amx.h"
 #include "op/convolution.h"
 #include "op/tiles.h"
 
@@ -22,6 +23,7 @@ typedef struct primitives {
     limn_dnn_primitive *data;    /* forward, or the gradient of x[0] */
     limn_dnn_primitive *weights; /* gradient of x[1], and of x[2] when bias_inside */
     limn_tiles *tiles;           /* instead of data */
+    limn_amx *amx;               /* instead of weights */
     limn_dnn_primitive *pack;    /* own layout -> the planner's; NULL when they are the same */
     bool transposed, bias_inside;
     size_t own_at, packed_at,
@@ -188,6 +190,10 @@ static limn_status bind_backward(limn_call *call, limn_error *error)
     if (own->data)
         LIMN_TRY(bind_sides(own->data, own->transposed, &call->dx[0], &call->dy[0], call->x[1].data,
                             NULL, call->scratch, error));
+    if (own->amx)
+        limn_amx_bind(own->amx, own->transposed ? call->dy[0].data : call->x[0].data,
+                      own->transposed ? call->x[0].data : call->dy[0].data, call->dx[1].data,
+                      call->scratch);
     if (own->weights) {
         void *dw = own->pack ? scratch_at(call, own->own_at) : call->dx[1].data;
 
@@ -209,6 +215,7 @@ static limn_status run_backward(limn_call *call, limn_error *error)
 
     if (own->tiles) limn_tiles_run(own->tiles);
     if (own->data) LIMN_TRY(limn_dnn_run(own->data, error));
+    if (own->amx) limn_amx_run(own->amx);
     if (own->weights) LIMN_TRY(limn_dnn_run(own->weights, error));
     if (own->pack) {
         const float *packed = (const float *)(void *)scratch_at(call, own->packed_at);
@@ -248,15 +255,36 @@ static limn_status prepare_packed(limn_call *call, limn_dnn_conv *conv, primitiv
     return LIMN_OK;
 }
 
+/* By AMX in our own loops, if gradients may lie in its blocks; *taken says. */
+static limn_status prepare_amx(limn_call *call, const limn_dnn_conv *conv, primitives *own,
+                               bool *taken, limn_arena *arena, limn_error *error)
+{
+    limn_dnn_layout *blocks;
+
+    *taken = false;
+    if (call->methods[1] != LIMN_METHOD_AMX || !limn_amx_fits(conv)) return LIMN_OK;
+    LIMN_TRY(limn_dnn_layout_blocks(&blocks, conv, 16, false, arena, error));
+    if (!call->weight_gradient_layout) call->weight_gradient_layout = blocks;
+    if (!limn_dnn_layout_equal(call->weight_gradient_layout, blocks)) return LIMN_OK;
+    LIMN_TRY(limn_take_into(&own->amx, arena, sizeof *own->amx, error));
+    limn_amx_open(own->amx, conv);
+    call->scratch_bytes = own->amx->scratch_bytes;
+    *taken = true;
+    return LIMN_OK;
+}
+
 static limn_status prepare_weights(limn_call *call, const limn_args *geometry, primitives *own,
                                    limn_arena *arena, limn_error *error)
 {
     limn_dnn_conv conv = describe(call, geometry, own->transposed, &call->x[0], &call->dy[0]);
     limn_error refused = { 0 };
     limn_status status;
+    bool taken;
 
     conv.direction = LIMN_DNN_BACKWARD_WEIGHTS;
     conv.add_to_output = accumulates(call, 1);
+    LIMN_TRY(prepare_amx(call, &conv, own, &taken, arena, error));
+    if (taken) return LIMN_OK;
     own->bias_inside = !own->transposed && wanted(call, 2) &&
                        accumulates(call, 1) == accumulates(call, 2);
     conv.bias = own->bias_inside;
@@ -297,8 +325,8 @@ static limn_status prepare_backward(limn_call *call, const limn_args *geometry, 
     }
     if (wanted(call, 1)) {
         LIMN_TRY(prepare_weights(call, geometry, own, arena, error));
-        call->methods[1] = limn_dnn_method(own->weights);
-        second = limn_dnn_implementation(own->weights);
+        if (!own->amx) call->methods[1] = limn_dnn_method(own->weights);
+        second = own->amx ? "amx" : limn_dnn_implementation(own->weights);
     }
     if (call->scratch_bytes < scratch) call->scratch_bytes = scratch;
     call->implementation = first ? first : second ? second : "sums";

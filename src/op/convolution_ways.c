@@ -12,10 +12,14 @@
  * convolution), and worth a measurement from 8x8 on; for 3x3 they take the place of oneDNN's
  * Winograd where that is missing.
  *
+ * In bf16 our loops over AMX's tiles are the rule for weights' gradients wherever they fit: two to
+ * four times as fast as oneDNN's, from 1x1 maps of 512 channels to 128x128 of 64.
+ *
  * The rule for Winograd: with fewer than 64 channels its transforms cost as much as its products
  * save, and below 1024 pixels the tiles do not fill the machine (a ResNet on 64x64 pictures: 24.7
  * ms against 21.5 directly; on 128x128: 61 against 85; on 256x256: 172 against 312). */
 #include "base/cpu.h"
+#include "op/amx.h"
 #include "op/convolution.h"
 #include "op/few.h"
 #include "op/subpixel.h"
@@ -39,6 +43,26 @@ static double work(const limn_tensor *in, const limn_tensor *out, limn_shape w)
     size_t a = pixels(in->shape), b = pixels(out->shape);
 
     return (double)(a < b ? a : b) * (double)limn_count(w);
+}
+
+/* Part 1 of a backward call, as limn_amx_fits wants it described. */
+static bool amx_fits(const limn_call *call, bool transposed)
+{
+    const limn_tensor *x = &call->x[0], *dy = &call->dy[0];
+    const limn_args *a = call->args;
+    limn_shape w = call->dx[1].shape;
+    limn_dnn_conv conv = { .direction = LIMN_DNN_BACKWARD_WEIGHTS,
+                           .x = transposed ? *dy : *x,
+                           .y = transposed ? *x : *dy,
+                           .kernel_h = w.h,
+                           .kernel_w = w.w,
+                           .stride_h = a->stride,
+                           .stride_w = a->stride,
+                           .pad_top = a->pad_top,
+                           .pad_left = a->pad_left,
+                           .groups = a->groups };
+
+    return limn_amx_fits(&conv);
 }
 
 int limn_convolution_ways(const limn_call *call, bool transposed, int part, limn_method *ways)
@@ -68,6 +92,7 @@ int limn_convolution_ways(const limn_call *call, bool transposed, int part, limn
     if (!call->backward && !transposed && limn_few_fits(call)) ways[count++] = LIMN_METHOD_FEW;
     if (winograd && wide) ways[count++] = LIMN_METHOD_WINOGRAD;
     if (tiles && halved) ways[count++] = LIMN_METHOD_TILES;
+    if (part && amx_fits(call, transposed)) ways[count++] = LIMN_METHOD_AMX;
     ways[count++] = LIMN_METHOD_DIRECT;
     if (work(in, out, w) < 2e7) return 1;
     if (winograd && !wide) ways[count++] = LIMN_METHOD_WINOGRAD;

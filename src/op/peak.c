@@ -7,7 +7,7 @@
 #include "op/peak.h"
 #include "base/cpu.h"
 #include "base/threads.h"
-#include "op/dnn.h"
+#include "op/amx.h"
 
 #include <time.h>
 
@@ -79,20 +79,10 @@ __attribute__((target("avx512f,avx512bw,avx512bf16"))) static float dot_bf16(voi
 
 enum { TILE_FLOPS = 2 * 16 * 16 * 32, TILE_SUMS = 4 };
 
-/* Factors are zero: it takes as long.  oneDNN has asked the kernel for the tile registers. */
+/* Factors are zero: it takes as long. */
 __attribute__((target("amx-tile,amx-bf16"))) static float tiles_bf16(void)
 {
-    /* As LDTILECFG reads it: palette 1, eight tiles of 16 rows of 64 bytes.  Static, because GCC
-     * tells its optimiser of the first eight bytes only. */
-    static const struct shape {
-        unsigned char palette, start, unused[14];
-        unsigned short row_bytes[16];
-        unsigned char rows[16];
-    } shape __attribute__((aligned(64))) = { .palette = 1,
-                                             .row_bytes = { 64, 64, 64, 64, 64, 64, 64, 64 },
-                                             .rows = { 16, 16, 16, 16, 16, 16, 16, 16 } };
-
-    _tile_loadconfig(&shape);
+    limn_amx_tiles();
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);

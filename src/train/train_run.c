@@ -326,6 +326,17 @@ static limn_status go_on(limn_training *t, limn_error *error)
     return LIMN_OK;
 }
 
+/* What is chosen for people and loses digits is said. */
+static limn_status say_compute(limn_training *t, limn_error *error)
+{
+    if (t->settings.compute != LIMN_COMPUTE_AUTO ||
+        limn_compute_resolve(LIMN_COMPUTE_AUTO, t->trainer.graphs[0]) != LIMN_COMPUTE_BF16)
+        return LIMN_OK;
+    return limn_train_say(t, error, "compute",
+                          "computing in bfloat16, which is faster on this processor; --compute "
+                          "fp32 computes in float32");
+}
+
 static limn_status open_all(limn_training *t, limn_error *error)
 {
     limn_publisher_settings publisher = { .compute = (limn_compute)t->settings.compute,
@@ -344,6 +355,7 @@ static limn_status open_all(limn_training *t, limn_error *error)
     LIMN_TRY(record_settings(t, error));
     LIMN_TRY(open_pictures(t, error));
     LIMN_TRY(limn_trainer_open(&t->trainer, t->recipe, &t->settings, error));
+    LIMN_TRY(say_compute(t, error));
     limn_validator_open(&t->validator, &t->trainer, t->publisher, &t->data, &t->val);
     if (t->resume)
         LIMN_TRY(go_on(t, error));
