@@ -173,9 +173,9 @@ static int check_file(const char *folder, const char *kind, const char *file, li
             numbers_check_steps(&n);
         if (!n.compared && !n.failed) numbers_fail(&n, "nothing was compared");
     }
-    printf("%-4s %-5s %-34s %3d compared, worst %.2f of what is allowed: %s\n",
+    printf("%-4s %-5s %-34s %3d compared, worst %.2f of what is allowed: %s%s\n",
            n.failed ? "BAD" : "ok", limn_compute_name(compute), name, n.compared, n.worst,
-           n.worst_name);
+           n.worst_name, n.remark ? n.remark : "");
     json_decref(n.args);
     limn_safetensors_close(&n.file);
     return n.failed != 0;
