@@ -14,6 +14,7 @@
  * on every gradient of the first, and there the spread is far below 1e-3; test_first_step compares
  * all first gradients themselves. */
 #include "base/random.h"
+#include "mirrored.h"
 #include "numbers.h"
 #include "numbers_misread.h"
 #include "terms.h"
@@ -42,7 +43,7 @@ typedef struct steps {
     limn_value inputs[2];
     float *pictures[2], *losses, *ids, rate;
     limn_shape shapes[2], shape_losses, shape_ids;
-    json_t *names;
+    json_t *names, *mirrored; /* of losses; [step] where the recipe mirrors */
     int count;
     outcome base, changed[SPREADS];
 } steps;
@@ -73,6 +74,7 @@ static bool read_file(steps *s)
     const char *model = numbers_text(n, "model", "");
 
     s->names = numbers_take(n, "losses");
+    s->mirrored = numbers_take(n, "mirrored");
     s->pictures[0] = numbers_floats(n, "real_A", &s->shapes[0], true);
     s->pictures[1] = numbers_floats(n, "real_B", &s->shapes[1], true);
     s->losses = numbers_floats(n, "losses", &s->shape_losses, false);
@@ -162,6 +164,10 @@ static bool run_all(steps *s, uint32_t seed, outcome *out, limn_error *error)
     for (int step = 0; step < s->count; step++) {
         limn_moment moment = { .step = (uint64_t)step, .learning_rate = s->rate };
 
+        if (!mirrored_as_recorded(s->graph, s->mirrored, &moment)) {
+            limn_fail(error, LIMN_FORMAT, "step %d: args don't say how \"mirrored\" fell", step);
+            return false;
+        }
         if (feed(s, step, error) || limn_plan_run(s->plan, &moment, error)) return false;
         for (size_t i = 0; i < losses; i++) {
             const char *name = json_string_value(json_array_get(s->names, i));
@@ -322,6 +328,7 @@ void numbers_check_steps(numbers *n)
     }
     close_run(&s);
     json_decref(s.names);
+    json_decref(s.mirrored);
     limn_block_free(s.pictures[0]);
     limn_block_free(s.pictures[1]);
     limn_block_free(s.losses);

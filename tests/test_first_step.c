@@ -16,6 +16,7 @@
  * 1.13's own autocast to bfloat16 is 0.39, 0.25 and 0.46 away from its float64 on the first three
  * recordings, limn 0.28, 0.25 and 0.01 (maps with few channels stay float32). */
 #include "base/cpu.h"
+#include "mirrored.h"
 #include "net/plan.h"
 #include "numbers_misread.h"
 #include "recipe/recipe.h"
@@ -159,7 +160,7 @@ static void run_one_step(first *f)
         fine(limn_plan_feed(f->plan, limn_input_find(f->graph, names[i]), values, &error), &error);
         limn_block_free(values);
     }
-    if (limn_input_find(f->graph, "patch_ids_0") >= 0) { /* recorded as [step][layer][patch] */
+    if (limn_input_find(f->graph, "patch_ids_0") >= 0) { /* [step][layer][picture and patch] */
         values = floats(f->saved, "patch_ids", &count);
         for (int i = 0;; i++) {
             limn_value ids;
@@ -167,11 +168,14 @@ static void run_one_step(first *f)
 
             snprintf(name, sizeof name, "patch_ids_%d", i);
             if ((ids = limn_input_find(f->graph, name)) < 0) break;
-            fine(limn_plan_feed(f->plan, ids, values + i * limn_shape_of(f->graph, ids).c, &error),
+            fine(limn_plan_feed(f->plan, ids,
+                                values + (size_t)i * limn_count(limn_shape_of(f->graph, ids)),
+                                &error),
                  &error);
         }
         limn_block_free(values);
     }
+    assert_true(mirrored_as_recorded(f->graph, json_object_get(f->args, "mirrored"), &moment));
     fine(limn_plan_run(f->plan, &moment, &error), &error);
 }
 
@@ -261,26 +265,29 @@ static void compare(const char *name, limn_compute compute, double tolerance)
 }
 
 static const char *const recordings[] = { "pix2pix_vanilla_batch", "pix2pix_lsgan_instance",
-                                          "cycle_gan", "cut" };
+                                          "cycle_gan", "cut", "fastcut" };
+enum { RECORDINGS = sizeof recordings / sizeof *recordings };
 
 static void plain_gradients_are_pytorchs(void **state)
 {
     (void)state;
-    for (int i = 0; i < 4; i++) compare(recordings[i], LIMN_COMPUTE_PLAIN, tolerance_float32);
+    for (int i = 0; i < RECORDINGS; i++)
+        compare(recordings[i], LIMN_COMPUTE_PLAIN, tolerance_float32);
 }
 
 static void fp32_gradients_are_pytorchs(void **state)
 {
     (void)state;
     if (limn_dnn_start(NULL)) skip();
-    for (int i = 0; i < 4; i++) compare(recordings[i], LIMN_COMPUTE_FP32, tolerance_float32);
+    for (int i = 0; i < RECORDINGS; i++)
+        compare(recordings[i], LIMN_COMPUTE_FP32, tolerance_float32);
 }
 
 static void bf16_gradients_are_pytorchs(void **state)
 {
     (void)state;
     if (limn_dnn_start(NULL) || !limn_cpu_has_bf16()) skip();
-    for (int i = 0; i < 4; i++) compare(recordings[i], LIMN_COMPUTE_BF16, tolerance_bf16);
+    for (int i = 0; i < RECORDINGS; i++) compare(recordings[i], LIMN_COMPUTE_BF16, tolerance_bf16);
 }
 
 int main(int count, char **words)

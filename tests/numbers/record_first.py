@@ -104,17 +104,12 @@ def first_cycle_gan(saved, a):
 
 
 def first_cut(saved, a):
-    layers, nc = a["nce_layers"], a["netF_nc"]
+    layers = a["nce_layers"]
     G, D = generator(a), critic(a["ndf"], a["norm"], 3)
-    def feats(x):
-        out = []
-        for i, m in enumerate(G.model):
-            x = m(x)
-            if i in layers: out.append(x)
-        return out
+    feats = lambda x: features(G, x, layers)
     fill(saved, G=G, D=D)
     x, y = (picture_of(saved, n, 1) for n in ("real_A", "real_B"))
-    Fm = nn.ModuleList([nn.Sequential(nn.Linear(f.shape[1], nc), nn.ReLU(), nn.Linear(nc, nc)) for f in feats(x)])
+    Fm = projections(feats(x), a["netF_nc"])
     fill(saved, F=Fm)
     mode, out, o = a["gan_mode"], {}, adam(D)
     fake, same = G(x), G(y)
@@ -131,12 +126,28 @@ def first_cut(saved, a):
     return out
 
 
+def first_fastcut(saved, a):
+    layers, batch, mirrored, mode, weight = a["nce_layers"], a["batch_size"], a["mirrored"][0], a["gan_mode"], 10.
+    G, D = generator(a), critic(a["ndf"], a["norm"], 3)
+    fill(saved, G=G, D=D)
+    x, y = (picture_of(saved, n, batch) for n in ("real_A", "real_B"))
+    Fm = projections(features(G, x, layers), a["netF_nc"])
+    fill(saved, F=Fm)
+    out, o, fake = {}, adam(D), G(torch.flip(x, [3]) if mirrored else x)
+    ((gan(mode, D(y), 1) + gan(mode, D(fake.detach()), 0)) * .5).backward()
+    out.update(grads(D=D)); o.step(); need([D], False)
+    ids = saved["patch_ids"][0][:, :a["num_patches"]]  # the same in every picture
+    (gan(mode, D(fake), 1) + fastcut_nce(G, Fm, x, fake, mirrored, ids, layers, a["nce_T"]) * weight).backward()
+    out.update(grads(G=G, F=Fm))
+    return out
+
+
 def distance(a, b): return max(((a[n] - b[n]).norm() / b[n].norm()).item() for n in b if b[n].norm() > 1e-9)
 
 
 for name in sorted(os.listdir(os.path.join(OUT, "steps"))):
     saved, args = load(os.path.join(OUT, "steps", name))
-    first = {"pix2pix": first_pix2pix, "cycle_gan": first_cycle_gan, "cut": first_cut}[args["model"]]
+    first = {"pix2pix": first_pix2pix, "cycle_gan": first_cycle_gan, "cut": first_cut, "fastcut": first_fastcut}[args["model"]]
     Contiguous.on = True
     right = first(saved, args)
     save("first/" + name[:-len(".safetensors")], right, args)
