@@ -261,10 +261,11 @@ function finish(file)
     return { png: write_png(width, height, out), reason };
 }
 
-function render(svg)
+function render(svg, size)
 {
     return new Promise((resolve, reject) => {
-        const p = spawn("rsvg-convert", ["-b", "white"], { stdio: ["pipe", "pipe", "inherit"] });
+        const how = ["-b", "white"].concat(size ? ["-w", size, "-h", size] : []);
+        const p = spawn("rsvg-convert", how, { stdio: ["pipe", "pipe", "inherit"] });
         const parts = [];
         p.on("error", reject);
         p.stdout.on("data", (d) => parts.push(d));
@@ -359,4 +360,5 @@ async function main()
         `${count.test} in test; ${left_out.length} left out (left-out.tsv)\n`);
 }
 
-main().catch((e) => stop(e.message));
+if (require.main === module) main().catch((e) => stop(e.message));
+module.exports = { PACKAGES, candidates, fetch, letters, render, stop };
