@@ -126,7 +126,7 @@ typedef struct limn_translate_settings {
     int sample;            /* so many variants with dropout on; 0: one, as the model's card says */
     int64_t seed;          /* of the variants */
     int compute;           /* row compute: plain, fp32, bf16, auto */
-    int threads;           /* that compute; 0: one a core */
+    int threads;           /* that compute; 0: $OMP_NUM_THREADS, or one a core */
     int workers;           /* that decode and encode beside them */
     int memory_mib;        /* a picture that would take more is refused; 0: half of the machine's */
     const char *sign_cert, *sign_key; /* PEM files; NULL: a key made for this process */

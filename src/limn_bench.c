@@ -38,7 +38,7 @@ static const limn_setting rows[] = {
     { "ndf", LIMN_SETTING_INT, AT(ndf), 1, 1024, NULL, NULL,
       "filters of the critic's first layer" },
     { "threads", LIMN_SETTING_INT, AT(threads), 0, 256, NULL, NULL,
-      "compute threads; 0: one a core" },
+      "compute threads; 0: $OMP_NUM_THREADS, or one a core" },
     { "rounds", LIMN_SETTING_INT, AT(rounds), 1, 100000, NULL, NULL, "timed rounds" },
     { "compute", LIMN_SETTING_CHOICE, AT(compute), 0, 0, "plain|fp32|bf16|auto", NULL,
       "how: plain loops, float32, bfloat16, or what suits the processor" },

@@ -356,6 +356,38 @@ static void thread_count_has_bounds(void **state)
     assert_in_range(limn_compute_threads(), 1, sysconf(_SC_NPROCESSORS_CONF));
 }
 
+static void thread_count_is_that_of_openmp_programs(void **state)
+{
+    static const struct {
+        const char *asked;
+        int threads; /* 0: as if nothing had been asked */
+    } cases[] = {
+        { "5", 5 }, { "2,3", 2 }, { "100000", LIMN_PARTS_MAX },
+        { "0", 0 }, { "-1", 0 },  { "two", 0 },
+    };
+    const char *before = getenv("OMP_NUM_THREADS");
+    char *kept = before ? strdup(before) : NULL;
+    int unasked;
+
+    (void)state;
+    unsetenv("OMP_NUM_THREADS");
+    limn_compute_threads_set(0);
+    unasked = limn_compute_threads();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        setenv("OMP_NUM_THREADS", cases[i].asked, 1);
+        limn_compute_threads_set(0);
+        assert_int_equal(limn_compute_threads(), cases[i].threads ? cases[i].threads : unasked);
+        limn_compute_threads_set(3); /* what a setting says goes first */
+        assert_int_equal(limn_compute_threads(), 3);
+    }
+    if (kept)
+        setenv("OMP_NUM_THREADS", kept, 1);
+    else
+        unsetenv("OMP_NUM_THREADS");
+    free(kept);
+    limn_compute_threads_set(0);
+}
+
 static void add_one(void *context)
 {
     atomic_fetch_add((atomic_int *)context, 1);
@@ -491,6 +523,7 @@ int main(void)
         cmocka_unit_test(parallel_covers_each_index_once),
         cmocka_unit_test(parallel_inside_parallel_is_whole),
         cmocka_unit_test(thread_count_has_bounds),
+        cmocka_unit_test(thread_count_is_that_of_openmp_programs),
         cmocka_unit_test(a_crowd_is_two_looks_in_a_row),
         cmocka_unit_test(other_programs_are_noticed),
         cmocka_unit_test(workers_run_and_are_refused_cleanly),

@@ -43,6 +43,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -55,14 +56,16 @@
 
 static atomic_int compute_threads; /* 0: not set, ask the affinity mask */
 
-/* Processors that this process may run on; affinity is what containers and taskset change. */
+/* What OMP_NUM_THREADS asks for, as in every program with OpenMP; else the processors that this
+ * process may run on: affinity is what containers and taskset change. */
 static int available(void)
 {
-    long count = 0;
+    const char *asked = getenv("OMP_NUM_THREADS");
+    long count = asked ? strtol(asked, NULL, 10) : 0; /* "4,2" is 4 and then 2 inside these */
 #ifdef __linux__
     cpu_set_t set;
 
-    if (!sched_getaffinity(0, sizeof set, &set)) count = CPU_COUNT(&set);
+    if (count < 1 && !sched_getaffinity(0, sizeof set, &set)) count = CPU_COUNT(&set);
 #endif
     if (count < 1) count = sysconf(_SC_NPROCESSORS_ONLN);
     return count < 1 ? 1 : count > LIMN_PARTS_MAX ? LIMN_PARTS_MAX : (int)count;

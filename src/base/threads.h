@@ -13,7 +13,8 @@
 
 #include "base/error.h"
 
-/* Number of compute threads: set once at start; 0 means one per available core (affinity mask). */
+/* Number of compute threads: set once at start; 0 means as many as OMP_NUM_THREADS says, or else
+ * one per available core (affinity mask). */
 void limn_compute_threads_set(int count);
 int limn_compute_threads(void);
 

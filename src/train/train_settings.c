@@ -94,7 +94,8 @@ static const limn_setting plain_rows[] = {
     { "seed", LONG, AT(seed), 0, 9e15, NULL, NULL, "seed of all chance" },
     { "compute", CHOICE, AT(compute), 0, 0, "plain|fp32|bf16|auto", NULL,
       "plain loops, float32, bfloat16, or whichever of these two is faster here; which is said" },
-    { "threads", INT, AT(threads), 0, 256, NULL, NULL, "compute threads; 0: one a core" },
+    { "threads", INT, AT(threads), 0, 256, NULL, NULL,
+      "compute threads; 0: $OMP_NUM_THREADS, or one a core" },
     { "tune", FLAG, AT(tune), 0, 0, NULL, NULL,
       "measure for some seconds how convolutions are computed fastest, where this machine does not "
       "know; no-tune: go by rule" },

@@ -31,7 +31,7 @@ static const limn_setting rows[] = {
     { "psnr", LIMN_SETTING_FLOAT, AT(psnr), 0, 100, NULL, NULL,
       "decibels from the float model's pictures; layers stay float until it is reached" },
     { "threads", LIMN_SETTING_INT, AT(threads), 0, 256, NULL, NULL,
-      "compute threads; 0: one a core" },
+      "compute threads; 0: $OMP_NUM_THREADS, or one a core" },
     { .name = NULL },
 };
 

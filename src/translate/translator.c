@@ -34,7 +34,7 @@ static const limn_setting rows[] = {
     { "compute", LIMN_SETTING_CHOICE, AT(compute), 0, 0, "plain|fp32|bf16|auto", NULL,
       "how: plain loops, float32, bfloat16, or what suits the processor" },
     { "threads", LIMN_SETTING_INT, AT(threads), 0, 256, NULL, NULL,
-      "compute threads; 0: one a core" },
+      "compute threads; 0: $OMP_NUM_THREADS, or one a core" },
     { "workers", LIMN_SETTING_INT, AT(workers), 0, 64, NULL, "num-threads nThreads j",
       "threads that decode and encode beside them" },
     { "memory", LIMN_SETTING_INT, AT(memory_mib), 0, 1 << 24, NULL, NULL,
