@@ -3,6 +3,8 @@
 # A small face in front of meson.  Each target first installs the packages that it needs and lacks.
 BUILD = build
 PREFIX = /usr/local
+# Options of `meson setup`, for a folder that is not there yet.
+SETUP =
 
 .PHONY: build configured demo demo-train check toy bench size install clean
 
@@ -11,7 +13,7 @@ build: configured
 
 configured:
 	@tools/setup build
-	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --prefix=$(PREFIX)
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) --prefix=$(PREFIX) $(SETUP)
 
 # Colours 24 line drawings, with and without touches of colour, with the model in models/lineart.
 # The demos build what they use; the tests, a third of everything, wait for `build`.
@@ -26,7 +28,7 @@ demo-train: configured
 
 check:
 	@tools/setup build test
-	@tools/check.sh $(BUILD)
+	@tools/check.sh $(BUILD) $(SETUP)
 
 # Recipes without pairs on pictures that can be measured; minutes, so no part of check.
 toy: build
