@@ -17,6 +17,12 @@ if [ ! -f "$folder/build.ninja" ]; then
     meson setup "$folder" "$@" || give_up "meson could not set up $folder"
 fi
 [ -n "${CHECK_ARGS:-}" ] || ninja -C "$folder" || give_up "the build in $folder failed"
+# meson passes over a name that no test has.
+tests=$(meson test -C "$folder" --no-rebuild --list)
+for name in ${CHECK_ARGS:-}; do
+    case $name in -* | [0-9]*) continue ;; esac # an option and its number
+    printf '%s\n' "$tests" | grep -q " / $name\$" || give_up "there is no test $name"
+done
 rm -f "$folder/meson-logs/testlog.json"
 meson test -C "$folder" --print-errorlogs ${CHECK_ARGS:-}
 tools/count_tests.py "$folder/meson-logs/testlog.json"
