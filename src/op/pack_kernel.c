@@ -4,6 +4,7 @@
  * are 16 whole lines of the cache on the one side and 8 on the other.  Taps are innermost because
  * they lie one after the other in what is read. */
 #include "op/pack.h"
+#include "op/shuffle.h"
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -33,19 +34,6 @@ static inline void pair_inputs(uint32_t *to, size_t pitch, const float *from)
     }
 }
 
-#define EVEN 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
-#define ODD 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
-/* Of each quarter the first (last) two of one row by turns with those of the other: singly, and as
- * couples. */
-#define LOW 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29
-#define HIGH 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31
-#define LOW_COUPLES 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29
-#define HIGH_COUPLES 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31
-/* Quarters 0 and 2, or 1 and 3, of both. */
-#define FIRST_QUARTERS 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27
-#define LAST_QUARTERS 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31
-#define mix(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-
 /* to: a line for each pair of outputs.  16 rows of 8 pairs become 8 of 16: rows k and k + 8 share a
  * vector, and its halves are transposed side by side. */
 static inline void pair_outputs(uint32_t *to, const float *from)
@@ -71,8 +59,8 @@ static inline void pair_outputs(uint32_t *to, const float *from)
         quads[k + 3] = mix(b, d, HIGH_COUPLES);
     }
     for (int k = 0; k < 4; k++) {
-        *(row *)(void *)(to + k * N) = mix(quads[k], quads[k + 4], FIRST_QUARTERS);
-        *(row *)(void *)(to + (k + 4) * N) = mix(quads[k], quads[k + 4], LAST_QUARTERS);
+        *(row *)(void *)(to + k * N) = mix(quads[k], quads[k + 4], EVEN_QUARTERS);
+        *(row *)(void *)(to + (k + 4) * N) = mix(quads[k], quads[k + 4], ODD_QUARTERS);
     }
 }
 
