@@ -61,6 +61,7 @@ static float number(size_t i)
 /* Where weight (o, i, tap) lies, by the words of the header. */
 static size_t source_place(const limn_pack *p, size_t o, size_t i, size_t tap)
 {
+    if (p->plain) return (o * p->ins + i) * p->taps + tap;
     return (((o / 16 * (p->ins / 16) + i / 16) * p->taps + tap) * 16 + i % 16) * 16 + o % 16;
 }
 
@@ -77,14 +78,18 @@ static size_t place(const limn_pack *p, size_t o, size_t i, size_t tap)
                                                          : (i / 2 * ob + o) * 2 + i % 2);
 }
 
-static void check_layout(limn_pack_layout layout, size_t outs, size_t ins, size_t taps)
+static void check_layout(limn_pack_layout layout, size_t outs, size_t ins, size_t taps, bool plain)
 {
     size_t count = outs * ins * taps;
     float *from = take(count * sizeof *from);
     uint16_t *to = take((count + 8) * sizeof *to);
-    limn_pack pack = {
-        .layout = layout, .outs = outs, .ins = ins, .taps = taps, .from = from, .to = to
-    };
+    limn_pack pack = { .layout = layout,
+                       .outs = outs,
+                       .ins = ins,
+                       .taps = taps,
+                       .from = from,
+                       .to = to,
+                       .plain = plain };
 
     assert_true(limn_pack_fits(&pack));
     for (size_t i = 0; i < count; i++) from[i] = number(i);
@@ -108,9 +113,10 @@ static void test_layouts(void **state)
 
     (void)state;
     for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
-        check_layout(all[k], 192, 96, 1);
-        check_layout(all[k], 192, 64, 9);
-        check_layout(all[k], (size_t)all[k].out_block, (size_t)all[k].in_block, 16);
+        check_layout(all[k], 192, 96, 1, false);
+        check_layout(all[k], 192, 64, 9, false);
+        check_layout(all[k], (size_t)all[k].out_block, (size_t)all[k].in_block, 16, false);
+        check_layout(all[k], 192, 96, 16, true);
     }
     assert_false(
         limn_pack_fits(&(limn_pack){ .layout = all[3], .outs = 48, .ins = 32, .taps = 1 }));

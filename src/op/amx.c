@@ -18,12 +18,11 @@
  * pictures and places from front to back, however units fall to threads.
  *
  * A unit is 32 x 32 channels at one place of the kernel: four tiles of sums, two of each factor,
- * which is all eight.  It ends in the blocks of 16 x 16 in which gradients lie.  What is left of the
- * time is memory: the sums of a U-Net alone are 217 MB. */
+ * which is all eight.  It ends in the blocks of 16 x 16 in which gradients lie.  What is left of
+ * the time is memory: the sums of a U-Net alone are 217 MB. */
 #include "op/amx.h"
 
 #include "base/threads.h"
-#include "op/shuffle.h"
 
 #include <string.h>
 
@@ -37,6 +36,8 @@ enum {
 #include <immintrin.h>
 
 #define WITH_AMX __attribute__((target("amx-tile,amx-bf16,avx512f,avx512bw,avx512vl,avx512dq")))
+#define SHUFFLE_LEVEL WITH_AMX
+#include "op/shuffle.h"
 
 /* As LDTILECFG reads it.  Static, because GCC tells its optimiser of the first eight bytes only. */
 static const struct tile_shapes {
@@ -104,8 +105,6 @@ void limn_amx_bind(limn_amx *a, const void *x, const void *y, void *w, void *scr
 
 /* ---- Arranging ------------------------------------------------------------------------------- */
 
-typedef uint32_t row __attribute__((vector_size(64), aligned(4)));
-
 /* Two places of 16 channels, channel by channel; a place that is not there is NULL and zero. */
 WITH_AMX static inline void pair(row *out, const uint16_t *first, const uint16_t *second)
 {
@@ -118,33 +117,6 @@ WITH_AMX static inline void pair(row *out, const uint16_t *first, const uint16_t
                        : zero;
 
     *out = (row)_mm512_or_si512(a, _mm512_slli_epi32(b, 16));
-}
-
-/* 16 x 16 words: row k of the result is column k. */
-WITH_AMX static inline void transpose(row out[TILE], const row in[TILE])
-{
-    row a[TILE], b[TILE], c[TILE];
-
-    for (int k = 0; k < TILE; k += 2) {
-        a[k] = mix(in[k], in[k + 1], LOW);
-        a[k + 1] = mix(in[k], in[k + 1], HIGH);
-    }
-    for (int k = 0; k < TILE; k += 4) { /* b[k + j]: columns j, j + 4, j + 8, j + 12 of four rows */
-        b[k] = mix(a[k], a[k + 2], LOW_COUPLES);
-        b[k + 1] = mix(a[k], a[k + 2], HIGH_COUPLES);
-        b[k + 2] = mix(a[k + 1], a[k + 3], LOW_COUPLES);
-        b[k + 3] = mix(a[k + 1], a[k + 3], HIGH_COUPLES);
-    }
-    for (int k = 0; k < TILE; k += 8)
-        for (int j = 0; j < 4;
-             j++) { /* columns j and j + 8, then j + 4 and j + 12, of eight rows */
-            c[k + j] = mix(b[k + j], b[k + 4 + j], EVEN_QUARTERS);
-            c[k + 4 + j] = mix(b[k + j], b[k + 4 + j], ODD_QUARTERS);
-        }
-    for (int j = 0; j < 8; j++) {
-        out[j] = mix(c[j], c[8 + j], LOW_HALVES);
-        out[j + 8] = mix(c[j], c[8 + j], HIGH_HALVES);
-    }
 }
 
 /* One row of a phase of x, 16 channels: places 0 to pitch. */
@@ -165,7 +137,7 @@ WITH_AMX static void arrange_x_row(const limn_amx *a, uint16_t *to, const uint16
             pair(&pairs[k], has_one && from ? from + (size_t)one * channels : NULL,
                  has_two && from ? from + (size_t)two * channels : NULL);
         }
-        transpose(turned, pairs);
+        transpose_words(turned, pairs);
         for (int k = 0; k < TILE; k++)
             memcpy(to + (size_t)k * a->plane + at, &turned[k], count * sizeof(uint32_t));
     }

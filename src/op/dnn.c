@@ -274,7 +274,7 @@ dnnl_status_t limn_dnn_reorder_add(limn_dnn_primitive *primitive, const limn_dnn
     return status;
 }
 
-/* What our own loop packs: from the float32 blocks of gradients to bfloat16. */
+/* What our own loop packs: from the float32 blocks of gradients, or plain 4x4 ones, to bfloat16. */
 static bool packs_itself(limn_pack *pack, const limn_dnn_md *from, const limn_dnn_md *to)
 {
     static const struct {
@@ -293,14 +293,16 @@ static bool packs_itself(limn_pack *pack, const limn_dnn_md *from, const limn_dn
     dnnl_dims_t dims;
 
     if (limn_dnn_md_type(from) != dnnl_f32 || limn_dnn_md_type(to) != dnnl_bf16 ||
-        limn_dnn_md_tag(from) != dnnl_ABcd16b16a || !limn_dnn_md_dims(from, dims))
+        !limn_dnn_md_dims(from, dims) ||
+        (limn_dnn_md_tag(from) != dnnl_ABcd16b16a && limn_dnn_md_tag(from) != dnnl_abcd))
         return false;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (limn_dnn_md_tag(to) != known[i].tag) continue;
         *pack = (limn_pack){ .layout = known[i].layout,
                              .outs = (size_t)dims[0],
                              .ins = (size_t)dims[1],
-                             .taps = (size_t)(dims[2] * dims[3]) };
+                             .taps = (size_t)(dims[2] * dims[3]),
+                             .plain = limn_dnn_md_tag(from) == dnnl_abcd };
         return limn_pack_fits(pack);
     }
     return false;

@@ -23,11 +23,12 @@ typedef struct limn_pack {
     limn_pack_layout layout;
     size_t outs, ins, taps; /* channels that are written out, channels that are read, places of the
                                kernel */
-    const float *from;      /* (outs / 16, ins / 16, taps, 16 in, 16 out): oneDNN's OIhw16i16o */
+    bool plain;             /* from is (outs, ins, taps), as PyTorch has it; of 16 taps only */
+    const float *from; /* else (outs / 16, ins / 16, taps, 16 in, 16 out): oneDNN's OIhw16i16o */
     uint16_t *to;
 } limn_pack;
 
-/* False where blocks would need padding. */
+/* False where blocks would need padding, or where plain weights have other kernels than 4x4. */
 bool limn_pack_fits(const limn_pack *pack);
 /* Runs on the compute threads.  Rounds to the nearest, ties to even. */
 void limn_pack_run(const limn_pack *pack);

@@ -14,7 +14,6 @@ enum { N = LIMN_PACK_LANES };
 /* A row of 16 weights in bits, the upper half of each rounded as limn_to_bf16 does; a NaN stays
  * one.  Macros, because passing such a vector to a function means another thing to each compiler
  * where the processor level has no register that wide. */
-typedef uint32_t row __attribute__((vector_size(N * sizeof(uint32_t)), aligned(4)));
 #define is_nan(u) ((row)(((u)&0x7fffffff) > 0x7f800000))
 #define round_row(u)                                                                               \
     ((((u) + 0x7fff + ((u) >> 16 & 1)) & ~is_nan(u)) | (((u) | 0x400000) & is_nan(u)))
@@ -22,8 +21,8 @@ typedef uint32_t row __attribute__((vector_size(N * sizeof(uint32_t)), aligned(4
 /* Two weights side by side in memory, on a machine that writes the lower byte first. */
 #define pair(first, second) ((first) >> 16 | ((second)&0xffff0000))
 
-/* to: a line for each pair of inputs, `pitch` pairs apart. */
-static inline void pair_inputs(uint32_t *to, size_t pitch, const float *from)
+/* A line for each pair of rows, `pitch` pairs apart. */
+static inline void pair_rows(uint32_t *to, size_t pitch, const float *from)
 {
     for (int i = 0; i < N; i += 2) {
         row even = load(from + i * N), odd = load(from + (i + 1) * N);
@@ -34,9 +33,9 @@ static inline void pair_inputs(uint32_t *to, size_t pitch, const float *from)
     }
 }
 
-/* to: a line for each pair of outputs.  16 rows of 8 pairs become 8 of 16: rows k and k + 8 share a
+/* A line for each pair of columns.  16 rows of 8 pairs become 8 of 16: rows k and k + 8 share a
  * vector, and its halves are transposed side by side. */
-static inline void pair_outputs(uint32_t *to, const float *from)
+static inline void pair_columns(uint32_t *to, size_t pitch, const float *from)
 {
     row pairs[N / 2], quads[N / 2];
 
@@ -59,8 +58,10 @@ static inline void pair_outputs(uint32_t *to, const float *from)
         quads[k + 3] = mix(b, d, HIGH_COUPLES);
     }
     for (int k = 0; k < 4; k++) {
-        *(row *)(void *)(to + k * N) = mix(quads[k], quads[k + 4], EVEN_QUARTERS);
-        *(row *)(void *)(to + (k + 4) * N) = mix(quads[k], quads[k + 4], ODD_QUARTERS);
+        uint32_t *low = to + (size_t)k * pitch, *high = to + (size_t)(k + 4) * pitch;
+
+        *(row *)(void *)low = mix(quads[k], quads[k + 4], EVEN_QUARTERS);
+        *(row *)(void *)high = mix(quads[k], quads[k + 4], ODD_QUARTERS);
     }
 }
 
@@ -82,10 +83,43 @@ static void block_of(const limn_pack *p, size_t out, size_t in)
                 const float *from = p->from + (block * p->taps + tap) * N * N;
 
                 if (p->layout.pairs_of_outputs)
-                    pair_outputs(to + (o * ins + i) * N * N / 2, from);
+                    pair_columns(to + (o * ins + i) * N * N / 2, N, from);
                 else
-                    pair_inputs(to + i * (N / 2) * outs * N + o * N, outs * N, from);
+                    pair_rows(to + i * (N / 2) * outs * N + o * N, outs * N, from);
             }
+}
+
+/* The same from plain weights of 16 taps: an output and its inputs are a square of inputs by taps,
+ * and turned they are 16 rows, one of each tap. */
+static void plain_block_of(const limn_pack *p, size_t out, size_t in)
+{
+    size_t outs = (size_t)p->layout.out_block / N, ins = (size_t)p->layout.in_block / N;
+    size_t in_blocks = p->ins / (size_t)p->layout.in_block, pairs = outs * ins * N * N / 2;
+    size_t next = p->layout.taps_outside ? in_blocks * pairs : pairs;
+    uint32_t *to = (uint32_t *)(void *)p->to + (p->layout.taps_outside
+                                                    ? out * N * in_blocks + in
+                                                    : (out * in_blocks + in) * N) *
+                                                   pairs;
+    float taps[N][N][N]; /* tap, output, input */
+
+    for (size_t o = 0; o < outs; o++)
+        for (size_t i = 0; i < ins; i++) {
+            for (size_t k = 0; k < N; k++) {
+                const float *from = p->from + ((out * outs + o) * N + k) * p->ins * N +
+                                    (in * ins + i) * N * N;
+                row square[N];
+
+                for (size_t j = 0; j < N; j++) square[j] = load(from + j * N);
+                transpose_words(square, square);
+                for (size_t tap = 0; tap < N; tap++) *(row *)(void *)taps[tap][k] = square[tap];
+            }
+            for (size_t tap = 0; tap < N; tap++)
+                if (p->layout.pairs_of_outputs)
+                    pair_rows(to + tap * next + (o * ins + i) * N * N / 2, N, taps[tap][0]);
+                else
+                    pair_columns(to + tap * next + i * (N / 2) * outs * N + o * N, outs * N,
+                                 taps[tap][0]);
+        }
 }
 
 static void pack(void *context, size_t begin, size_t end, int part)
@@ -94,7 +128,8 @@ static void pack(void *context, size_t begin, size_t end, int part)
     size_t in_blocks = p->ins / (size_t)p->layout.in_block;
 
     (void)part;
-    for (size_t unit = begin; unit < end; unit++) block_of(p, unit / in_blocks, unit % in_blocks);
+    for (size_t unit = begin; unit < end; unit++)
+        (p->plain ? plain_block_of : block_of)(p, unit / in_blocks, unit % in_blocks);
 }
 
 const limn_loop_body JOIN(LIMN_KERNELS, _pack) = pack;

@@ -5,6 +5,15 @@
 #ifndef LIMN_OP_SHUFFLE_H
 #define LIMN_OP_SHUFFLE_H
 
+#include <stdint.h>
+
+/* Includer: the processor level of what follows, where the file has none. */
+#ifndef SHUFFLE_LEVEL
+#define SHUFFLE_LEVEL
+#endif
+
+typedef uint32_t row __attribute__((vector_size(64), aligned(4), may_alias));
+
 #define mix(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 
 /* Of each quarter the first (last) two words of a by turns with those of b: singly, as couples. */
@@ -21,5 +30,31 @@
 /* Every other word of a, then of b. */
 #define EVEN 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
 #define ODD 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+
+/* 16 x 16 words: row k of the result is column k.  In place is fine. */
+SHUFFLE_LEVEL static inline void transpose_words(row out[16], const row in[16])
+{
+    row a[16], b[16], c[16];
+
+    for (int k = 0; k < 16; k += 2) {
+        a[k] = mix(in[k], in[k + 1], LOW);
+        a[k + 1] = mix(in[k], in[k + 1], HIGH);
+    }
+    for (int k = 0; k < 16; k += 4) { /* b[k + j]: columns j, j + 4, j + 8, j + 12 of four rows */
+        b[k] = mix(a[k], a[k + 2], LOW_COUPLES);
+        b[k + 1] = mix(a[k], a[k + 2], HIGH_COUPLES);
+        b[k + 2] = mix(a[k + 1], a[k + 3], LOW_COUPLES);
+        b[k + 3] = mix(a[k + 1], a[k + 3], HIGH_COUPLES);
+    }
+    for (int k = 0; k < 16; k += 8) /* columns j and j + 8, then j + 4 and j + 12, of eight rows */
+        for (int j = 0; j < 4; j++) {
+            c[k + j] = mix(b[k + j], b[k + 4 + j], EVEN_QUARTERS);
+            c[k + 4 + j] = mix(b[k + j], b[k + 4 + j], ODD_QUARTERS);
+        }
+    for (int j = 0; j < 8; j++) {
+        out[j] = mix(c[j], c[8 + j], LOW_HALVES);
+        out[j + 8] = mix(c[j], c[8 + j], HIGH_HALVES);
+    }
+}
 
 #endif
