@@ -56,23 +56,31 @@
 
 static atomic_int compute_threads; /* 0: not set, ask the affinity mask */
 
-/* What OMP_NUM_THREADS asks for, as in every program with OpenMP; else the processors that this
- * process may run on: affinity is what containers and taskset change. */
+/* Processors that this process may run on; affinity is what containers and taskset change. */
 static int available(void)
 {
-    const char *asked = getenv("OMP_NUM_THREADS");
-    long count = asked ? strtol(asked, NULL, 10) : 0; /* "4,2" is 4 and then 2 inside these */
+    long count = 0;
 #ifdef __linux__
     cpu_set_t set;
 
-    if (count < 1 && !sched_getaffinity(0, sizeof set, &set)) count = CPU_COUNT(&set);
+    if (!sched_getaffinity(0, sizeof set, &set)) count = CPU_COUNT(&set);
 #endif
     if (count < 1) count = sysconf(_SC_NPROCESSORS_ONLN);
     return count < 1 ? 1 : count > LIMN_PARTS_MAX ? LIMN_PARTS_MAX : (int)count;
 }
 
+/* What OMP_NUM_THREADS asks for, as in every program with OpenMP; 0: nothing. */
+static int asked_for(void)
+{
+    const char *text = getenv("OMP_NUM_THREADS");
+    long count = text ? strtol(text, NULL, 10) : 0; /* "4,2" is 4 and then 2 inside these */
+
+    return count < 1 ? 0 : count > LIMN_PARTS_MAX ? LIMN_PARTS_MAX : (int)count;
+}
+
 void limn_compute_threads_set(int count)
 {
+    if (count < 1) count = asked_for();
     if (count < 1) count = available();
     if (count > LIMN_PARTS_MAX) count = LIMN_PARTS_MAX;
     atomic_store(&compute_threads, count);
