@@ -290,19 +290,22 @@ static bool packs_itself(limn_pack *pack, const limn_dnn_md *from, const limn_dn
         { dnnl_ABcd8a16b2a, { 16, 16, false, true } },
         { dnnl_ABcd16a16b2a, { 32, 16, false, true } },
     };
+    dnnl_format_tag_t was, becomes; /* asked once: it goes through all that there are */
     dnnl_dims_t dims;
 
     if (limn_dnn_md_type(from) != dnnl_f32 || limn_dnn_md_type(to) != dnnl_bf16 ||
-        !limn_dnn_md_dims(from, dims) ||
-        (limn_dnn_md_tag(from) != dnnl_ABcd16b16a && limn_dnn_md_tag(from) != dnnl_abcd))
+        !limn_dnn_md_dims(from, dims))
         return false;
+    was = limn_dnn_md_tag(from);
+    if (was != dnnl_ABcd16b16a && was != dnnl_abcd) return false;
+    becomes = limn_dnn_md_tag(to);
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (limn_dnn_md_tag(to) != known[i].tag) continue;
+        if (becomes != known[i].tag) continue;
         *pack = (limn_pack){ .layout = known[i].layout,
                              .outs = (size_t)dims[0],
                              .ins = (size_t)dims[1],
                              .taps = (size_t)(dims[2] * dims[3]),
-                             .plain = limn_dnn_md_tag(from) == dnnl_abcd };
+                             .plain = was == dnnl_abcd };
         return limn_pack_fits(pack);
     }
     return false;
