@@ -157,10 +157,10 @@ static void pack_by(const limn_dnn_layout *from, const limn_dnn_layout *to, void
     limn_dnn_free(&packer);
 }
 
-/* The layouts that oneDNN asks for on this processor, both ways to them: from plain weights by
- * oneDNN, and from the blocks of gradients.  Where it asks for one that our loop does not know,
- * both ways are oneDNN's and the comparison is of no use, but at the level of AVX-512 some must be
- * ours. */
+/* The layouts that oneDNN asks for on this processor: from plain weights, and from the blocks of
+ * gradients, as from the other blocks, which our loop does not know.  Where it does not know what
+ * is asked for either, all is oneDNN's and the comparison is of no use, but at the level of AVX-512
+ * some must be ours. */
 static void test_as_onednn(void **state)
 {
     static const struct {
@@ -203,11 +203,12 @@ static void test_as_onednn(void **state)
                 size_t count = (size_t)(convs[k].large * convs[k].small * convs[k].kernel *
                                         convs[k].kernel);
                 float *plain_values = take(count * sizeof(float)),
-                      *blocks_values = take(count * sizeof(float));
-                limn_dnn_layout *plain, *blocks;
+                      *blocks_values = take(count * sizeof(float)),
+                      *foreign_values = take(count * sizeof(float));
+                limn_dnn_layout *plain, *blocks, *foreign;
                 limn_dnn_primitive *primitive;
                 limn_error error = { 0 };
-                unsigned char *one, *other;
+                unsigned char *want, *got;
                 size_t bytes;
                 bool ours;
 
@@ -222,12 +223,18 @@ static void test_as_onednn(void **state)
                                  LIMN_OK);
                 pack_by(plain, blocks, plain_values, blocks_values, &ours);
                 assert_false(ours);
+                assert_int_equal(limn_dnn_layout_blocks(&foreign, &conv, 16, true, &arena, &error),
+                                 LIMN_OK);
+                pack_by(plain, foreign, plain_values, foreign_values, &ours);
                 bytes = limn_dnn_layout_bytes(limn_dnn_weights(primitive));
-                one = take(bytes);
-                other = take(bytes);
-                pack_by(plain, limn_dnn_weights(primitive), plain_values, one, &ours);
-                pack_by(blocks, limn_dnn_weights(primitive), blocks_values, other, &ours);
-                assert_memory_equal(one, other, bytes);
+                want = take(bytes);
+                got = take(bytes);
+                pack_by(foreign, limn_dnn_weights(primitive), foreign_values, want, &ours);
+                assert_false(ours);
+                pack_by(plain, limn_dnn_weights(primitive), plain_values, got, &ours);
+                assert_memory_equal(want, got, bytes);
+                pack_by(blocks, limn_dnn_weights(primitive), blocks_values, got, &ours);
+                assert_memory_equal(want, got, bytes);
                 compared += ours;
                 limn_dnn_free(&primitive);
             }

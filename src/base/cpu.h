@@ -20,7 +20,7 @@ limn_cpu_level limn_cpu(void);
 bool limn_cpu_has_bf16(void);
 /* Whether they are also faster than float32: on AMD twice; Intel's AVX512_BF16 alone does half the
  * multiply-adds of float32 a second (measured: a pix2pix step takes 540 ms in bf16 and 330 in
- * float32 there), and is for convolutions that AMX (limn_dnn_has_amx) takes no part in. */
+ * float32 there).  Of AMX it says nothing: limn_dnn_has_amx. */
 bool limn_cpu_bf16_pays(void);
 /* Dot products of bytes with sums of 32 bits (AVX512_VNNI). */
 bool limn_cpu_has_vnni(void);

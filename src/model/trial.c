@@ -12,12 +12,6 @@
 
 enum { TRIAL_STREAM = 0x7241a1 };
 
-static limn_compute compute_of(void)
-{
-    return limn_compute_resolve(LIMN_COMPUTE_AUTO, NULL) == LIMN_COMPUTE_PLAIN ? LIMN_COMPUTE_PLAIN
-                                                                               : LIMN_COMPUTE_FP32;
-}
-
 static limn_status take_numbers(limn_trial *trial, limn_shape in, limn_shape out, limn_error *error)
 {
     limn_random random = { .seed = (uint64_t)in.w, .stream = TRIAL_STREAM };
@@ -37,7 +31,7 @@ static limn_status run(limn_trial *trial, const limn_model *model, const limn_mo
                        limn_shape in, limn_graph *graph, limn_weights *weights, limn_plan **plan,
                        limn_error *error)
 {
-    limn_plan_settings settings = { .compute = compute_of() };
+    limn_plan_settings settings = { .compute = limn_compute_resolve(LIMN_COMPUTE_AUTO, NULL) };
     limn_value x = limn_input(graph, "input", in),
                y = limn_apply(graph, of->name, &of->network, x, NULL);
 

@@ -147,7 +147,9 @@ WITH_AMX static void arrange_x_row(const limn_amx *a, uint16_t *to, const uint16
 WITH_AMX static void arrange_x(void *context, size_t begin, size_t end, int part)
 {
     const limn_amx *a = context;
-    size_t blocks = (size_t)a->x.shape.c / TILE, rows = a->plane / a->pitch, used;
+    size_t blocks = (size_t)a->x.shape.c / TILE;
+    size_t rows = (size_t)a->y.shape.h + (size_t)((a->kernel - 1) / a->stride);
+    size_t used = rows * a->pitch;
 
     (void)part;
     for (size_t unit = begin; unit < end; unit++) {
@@ -155,11 +157,8 @@ WITH_AMX static void arrange_x(void *context, size_t begin, size_t end, int part
         size_t picture = unit / blocks / (size_t)a->phases;
         uint16_t *to = a->rows + unit * TILE * a->plane;
         int down = (int)phase / a->stride, across = (int)phase % a->stride;
-        size_t wanted = (size_t)a->y.shape.h + (size_t)((a->kernel - 1) / a->stride);
 
-        if (wanted > rows) wanted = rows;
-        used = wanted * a->pitch;
-        for (size_t h = 0; h < wanted; h++) {
+        for (size_t h = 0; h < rows; h++) {
             int y = (int)h * a->stride + down - a->pad;
             const uint16_t *from = y >= 0 && y < a->x.shape.h
                                        ? (const uint16_t *)a->x.data + picture * a->x.batch_stride +

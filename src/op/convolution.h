@@ -8,6 +8,7 @@
 #ifndef LIMN_OP_CONVOLUTION_H
 #define LIMN_OP_CONVOLUTION_H
 
+#include "op/dnn.h"
 #include "op/op.h"
 
 /* Plain loops, float32, NCHW, weights (small channels, large channels / groups, kh, kw).  args
@@ -26,6 +27,12 @@ void limn_convolve_weights(const limn_tensor *large, const limn_tensor *dw,
 /* sums[c] = or += the sum over pictures and positions of channel c: the gradient of a bias.  Any
  * layout, F32 or BF16. */
 void limn_channel_sums(const limn_tensor *t, float *sums, bool accumulate);
+
+/* A call's convolution between two of its maps (values or gradients) as dnn.h wants it, without
+ * direction, bias, activation and method: the part that all directions share. */
+limn_dnn_conv limn_convolution_describe(const limn_call *call, const limn_args *geometry,
+                                        bool transposed, const limn_tensor *input,
+                                        const limn_tensor *output);
 
 /* ways() of conv and deconv.  A call that takes less than a tenth of a millisecond has one way. */
 int limn_convolution_ways(const limn_call *call, bool transposed, int part, limn_method *ways);

@@ -40,9 +40,9 @@ static bool accumulates(const limn_call *call, int input)
     return call->accumulate >> input & 1;
 }
 
-/* The part of a description that all directions share. */
-static limn_dnn_conv describe(const limn_call *call, const limn_args *geometry, bool transposed,
-                              const limn_tensor *input, const limn_tensor *output)
+limn_dnn_conv limn_convolution_describe(const limn_call *call, const limn_args *geometry,
+                                        bool transposed, const limn_tensor *input,
+                                        const limn_tensor *output)
 {
     limn_shape w = wanted(call, 1) && call->backward ? call->dx[1].shape : call->x[1].shape;
 
@@ -98,9 +98,9 @@ static limn_status prepare_tiles(limn_call *call, const limn_args *geometry, pri
 {
     const limn_tensor *in = call->backward ? &call->dy[0] : &call->x[0];
     const limn_tensor *out = call->backward ? &call->dx[0] : &call->y[0];
-    limn_dnn_conv conv = describe(call, geometry, own->transposed,
-                                  call->backward ? &call->dx[0] : &call->x[0],
-                                  call->backward ? &call->dy[0] : &call->y[0]);
+    limn_dnn_conv conv = limn_convolution_describe(call, geometry, own->transposed,
+                                                   call->backward ? &call->dx[0] : &call->x[0],
+                                                   call->backward ? &call->dy[0] : &call->y[0]);
     limn_dnn_layout *blocks;
 
     LIMN_TRY(limn_take_into(&own->tiles, arena, sizeof *own->tiles, error));
@@ -150,7 +150,8 @@ static limn_status run_forward(limn_call *call, limn_error *error)
 static limn_status prepare_forward(limn_call *call, const limn_args *geometry, primitives *own,
                                    limn_arena *arena, limn_error *error)
 {
-    limn_dnn_conv conv = describe(call, geometry, own->transposed, &call->x[0], &call->y[0]);
+    limn_dnn_conv conv = limn_convolution_describe(call, geometry, own->transposed, &call->x[0],
+                                                   &call->y[0]);
 
     call->bind = bind_forward;
     call->run = run_forward;
@@ -276,7 +277,8 @@ static limn_status prepare_amx(limn_call *call, const limn_dnn_conv *conv, primi
 static limn_status prepare_weights(limn_call *call, const limn_args *geometry, primitives *own,
                                    limn_arena *arena, limn_error *error)
 {
-    limn_dnn_conv conv = describe(call, geometry, own->transposed, &call->x[0], &call->dy[0]);
+    limn_dnn_conv conv = limn_convolution_describe(call, geometry, own->transposed, &call->x[0],
+                                                   &call->dy[0]);
     limn_error refused = { 0 };
     limn_status status;
     bool taken;
@@ -312,7 +314,8 @@ static limn_status prepare_backward(limn_call *call, const limn_args *geometry, 
         scratch = call->scratch_bytes;
         first = limn_cpu_name(limn_cpu());
     } else if (wanted(call, 0)) {
-        limn_dnn_conv conv = describe(call, geometry, own->transposed, &call->dx[0], &call->dy[0]);
+        limn_dnn_conv conv = limn_convolution_describe(call, geometry, own->transposed,
+                                                       &call->dx[0], &call->dy[0]);
 
         conv.direction = own->transposed ? LIMN_DNN_FORWARD : LIMN_DNN_BACKWARD_DATA;
         conv.add_to_output = accumulates(call, 0);

@@ -45,23 +45,13 @@ static double work(const limn_tensor *in, const limn_tensor *out, limn_shape w)
     return (double)(a < b ? a : b) * (double)limn_count(w);
 }
 
-/* Part 1 of a backward call, as limn_amx_fits wants it described. */
+/* Part 1 of a backward call. */
 static bool amx_fits(const limn_call *call, bool transposed)
 {
-    const limn_tensor *x = &call->x[0], *dy = &call->dy[0];
-    const limn_args *a = call->args;
-    limn_shape w = call->dx[1].shape;
-    limn_dnn_conv conv = { .direction = LIMN_DNN_BACKWARD_WEIGHTS,
-                           .x = transposed ? *dy : *x,
-                           .y = transposed ? *x : *dy,
-                           .kernel_h = w.h,
-                           .kernel_w = w.w,
-                           .stride_h = a->stride,
-                           .stride_w = a->stride,
-                           .pad_top = a->pad_top,
-                           .pad_left = a->pad_left,
-                           .groups = a->groups };
+    limn_dnn_conv conv = limn_convolution_describe(call, call->args, transposed, &call->x[0],
+                                                   &call->dy[0]);
 
+    conv.direction = LIMN_DNN_BACKWARD_WEIGHTS;
     return limn_amx_fits(&conv);
 }
 

@@ -48,15 +48,7 @@ static inline void pair_columns(uint32_t *to, size_t pitch, const float *from)
         second = mix(upper, lower, ODD);
         pairs[i] = pair(first, second);
     }
-    for (int k = 0; k < N / 2; k += 4) {
-        row a = mix(pairs[k], pairs[k + 1], LOW), b = mix(pairs[k], pairs[k + 1], HIGH);
-        row c = mix(pairs[k + 2], pairs[k + 3], LOW), d = mix(pairs[k + 2], pairs[k + 3], HIGH);
-
-        quads[k] = mix(a, c, LOW_COUPLES);
-        quads[k + 1] = mix(a, c, HIGH_COUPLES);
-        quads[k + 2] = mix(b, d, LOW_COUPLES);
-        quads[k + 3] = mix(b, d, HIGH_COUPLES);
-    }
+    for (int k = 0; k < N / 2; k += 4) mix_four(quads + k, pairs + k);
     for (int k = 0; k < 4; k++) {
         uint32_t *low = to + (size_t)k * pitch, *high = to + (size_t)(k + 4) * pitch;
 
@@ -65,27 +57,45 @@ static inline void pair_columns(uint32_t *to, size_t pitch, const float *from)
     }
 }
 
+/* Where a block begins at its first tap, and how far on its next one is. */
+static uint32_t *block_at(const limn_pack *p, size_t out, size_t in, size_t *next)
+{
+    size_t in_blocks = p->ins / (size_t)p->layout.in_block;
+    size_t pairs = (size_t)p->layout.out_block * (size_t)p->layout.in_block / 2;
+    size_t block = p->layout.taps_outside ? out * p->taps * in_blocks + in
+                                          : (out * in_blocks + in) * p->taps;
+
+    *next = p->layout.taps_outside ? in_blocks * pairs : pairs;
+    return (uint32_t *)(void *)p->to + block * pairs;
+}
+
+/* A square of weights, number (o, i) of those in the block: rows of outputs by columns of inputs
+ * (plain), or the other way round. */
+static inline void pair_square(const limn_pack *p, uint32_t *to, size_t o, size_t i,
+                               const float *square)
+{
+    size_t ins = (size_t)p->layout.in_block / N, out_block = (size_t)p->layout.out_block;
+    size_t pitch = p->layout.pairs_of_outputs ? N : out_block;
+
+    to += p->layout.pairs_of_outputs ? (o * ins + i) * N * N / 2 : i * (N / 2) * out_block + o * N;
+    if (p->plain == p->layout.pairs_of_outputs)
+        pair_rows(to, pitch, square);
+    else
+        pair_columns(to, pitch, square);
+}
+
 /* One block of the destination at all taps. */
 static void block_of(const limn_pack *p, size_t out, size_t in)
 {
-    size_t outs = (size_t)p->layout.out_block / N, ins = (size_t)p->layout.in_block / N;
-    size_t in_blocks = p->ins / (size_t)p->layout.in_block, pairs = outs * ins * N * N / 2;
-    size_t next = p->layout.taps_outside ? in_blocks * pairs : pairs;
-    uint32_t *to = (uint32_t *)(void *)p->to + (p->layout.taps_outside
-                                                    ? out * p->taps * in_blocks + in
-                                                    : (out * in_blocks + in) * p->taps) *
-                                                   pairs;
+    size_t outs = (size_t)p->layout.out_block / N, ins = (size_t)p->layout.in_block / N, next;
+    uint32_t *to = block_at(p, out, in, &next);
 
-    for (size_t tap = 0; tap < p->taps; tap++, to += next)
+    for (size_t tap = 0; tap < p->taps; tap++)
         for (size_t o = 0; o < outs; o++)
             for (size_t i = 0; i < ins; i++) {
                 size_t block = (out * outs + o) * (p->ins / N) + in * ins + i;
-                const float *from = p->from + (block * p->taps + tap) * N * N;
 
-                if (p->layout.pairs_of_outputs)
-                    pair_columns(to + (o * ins + i) * N * N / 2, N, from);
-                else
-                    pair_rows(to + i * (N / 2) * outs * N + o * N, outs * N, from);
+                pair_square(p, to + tap * next, o, i, p->from + (block * p->taps + tap) * N * N);
             }
 }
 
@@ -93,13 +103,8 @@ static void block_of(const limn_pack *p, size_t out, size_t in)
  * and turned they are 16 rows, one of each tap. */
 static void plain_block_of(const limn_pack *p, size_t out, size_t in)
 {
-    size_t outs = (size_t)p->layout.out_block / N, ins = (size_t)p->layout.in_block / N;
-    size_t in_blocks = p->ins / (size_t)p->layout.in_block, pairs = outs * ins * N * N / 2;
-    size_t next = p->layout.taps_outside ? in_blocks * pairs : pairs;
-    uint32_t *to = (uint32_t *)(void *)p->to + (p->layout.taps_outside
-                                                    ? out * N * in_blocks + in
-                                                    : (out * in_blocks + in) * N) *
-                                                   pairs;
+    size_t outs = (size_t)p->layout.out_block / N, ins = (size_t)p->layout.in_block / N, next;
+    uint32_t *to = block_at(p, out, in, &next);
     float taps[N][N][N]; /* tap, output, input */
 
     for (size_t o = 0; o < outs; o++)
@@ -114,11 +119,7 @@ static void plain_block_of(const limn_pack *p, size_t out, size_t in)
                 for (size_t tap = 0; tap < N; tap++) *(row *)(void *)taps[tap][k] = square[tap];
             }
             for (size_t tap = 0; tap < N; tap++)
-                if (p->layout.pairs_of_outputs)
-                    pair_rows(to + tap * next + (o * ins + i) * N * N / 2, N, taps[tap][0]);
-                else
-                    pair_columns(to + tap * next + i * (N / 2) * outs * N + o * N, outs * N,
-                                 taps[tap][0]);
+                pair_square(p, to + tap * next, o, i, taps[tap][0]);
         }
 }
 

@@ -31,21 +31,24 @@ typedef uint32_t row __attribute__((vector_size(64), aligned(4), may_alias));
 #define EVEN 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
 #define ODD 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
 
+/* Of four rows: out[j] has columns j, j + 4, j + 8 and j + 12, each of all four. */
+SHUFFLE_LEVEL static inline void mix_four(row out[4], const row in[4])
+{
+    row a = mix(in[0], in[1], LOW), b = mix(in[0], in[1], HIGH);
+    row c = mix(in[2], in[3], LOW), d = mix(in[2], in[3], HIGH);
+
+    out[0] = mix(a, c, LOW_COUPLES);
+    out[1] = mix(a, c, HIGH_COUPLES);
+    out[2] = mix(b, d, LOW_COUPLES);
+    out[3] = mix(b, d, HIGH_COUPLES);
+}
+
 /* 16 x 16 words: row k of the result is column k.  In place is fine. */
 SHUFFLE_LEVEL static inline void transpose_words(row out[16], const row in[16])
 {
-    row a[16], b[16], c[16];
+    row b[16], c[16];
 
-    for (int k = 0; k < 16; k += 2) {
-        a[k] = mix(in[k], in[k + 1], LOW);
-        a[k + 1] = mix(in[k], in[k + 1], HIGH);
-    }
-    for (int k = 0; k < 16; k += 4) { /* b[k + j]: columns j, j + 4, j + 8, j + 12 of four rows */
-        b[k] = mix(a[k], a[k + 2], LOW_COUPLES);
-        b[k + 1] = mix(a[k], a[k + 2], HIGH_COUPLES);
-        b[k + 2] = mix(a[k + 1], a[k + 3], LOW_COUPLES);
-        b[k + 3] = mix(a[k + 1], a[k + 3], HIGH_COUPLES);
-    }
+    for (int k = 0; k < 16; k += 4) mix_four(b + k, in + k);
     for (int k = 0; k < 16; k += 8) /* columns j and j + 8, then j + 4 and j + 12, of eight rows */
         for (int j = 0; j < 4; j++) {
             c[k + j] = mix(b[k + j], b[k + 4 + j], EVEN_QUARTERS);

@@ -366,9 +366,7 @@ static limn_status quantise(limn_quantiser *q, const char *model, const char *fo
                             limn_error *error)
 {
     limn_translate_settings settings = limn_translate_defaults();
-    limn_compute compute = limn_compute_resolve(LIMN_COMPUTE_AUTO, NULL) == LIMN_COMPUTE_PLAIN
-                               ? LIMN_COMPUTE_PLAIN
-                               : LIMN_COMPUTE_FP32;
+    limn_compute compute = limn_compute_resolve(LIMN_COMPUTE_AUTO, NULL);
     size_t layers;
 
     settings.network = q->settings->network;
