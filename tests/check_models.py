@@ -549,11 +549,17 @@ def run_export(work):
         return
     with open(f"{work}/jobs", "w") as f:
         json.dump(jobs, f)
-    done = subprocess.run(["node", f"{HERE}/run_onnx.mjs", FOLDER, f"{work}/jobs"], capture_output=True, text=True)
-    if done.returncode:
-        report("onnxruntime", done.stderr)
-        return
-    for (name, want), job, shape in zip(wanted, jobs, done.stdout.splitlines()):
+    for last in False, True:  # it has died without a word, once in many runs, and is not what is tested
+        done = subprocess.run(["node", f"{HERE}/run_onnx.mjs", FOLDER, f"{work}/jobs"], capture_output=True, text=True)
+        shapes = done.stdout.splitlines()
+        if not done.returncode and len(shapes) == len(jobs):
+            break
+        fault = f"onnxruntime ended with {done.returncode} after {len(shapes)} of {len(jobs)}: {done.stderr[-400:]}"
+        print(fault)
+        if last:
+            report("onnxruntime", fault)
+            return
+    for (name, want), job, shape in zip(wanted, jobs, shapes):
         got = np.fromfile(job[2], np.float32).reshape([int(s) for s in shape.split()])
         report(name, difference(got, want))
 
