@@ -418,6 +418,123 @@ static void check_translating(const char *net, int w, limn_compute compute)
     check_facts(&e, net, w, compute, MOST_REORDERS_TRANSLATING);
 }
 
+/* ---- Weights that are packed by their update ---------------------------------------------------
+ */
+
+/* Wide enough for the blocks that our own loop packs. */
+static void open_packing(engine *e, limn_weights *weights)
+{
+    limn_recipe_settings s = engine_small(limn_recipe_find("pix2pix"), 32);
+    limn_plan_settings plan = { .compute = LIMN_COMPUTE_BF16 };
+    limn_error error = { 0 };
+
+    if (!weights) {
+        fine(engine_open(e, limn_recipe_find("pix2pix"), &s, &plan, 3, &error), &error);
+    } else {
+        engine first;
+
+        fine(engine_open(&first, limn_recipe_find("pix2pix"), &s, &plan, 3, &error), &error);
+        e->graph = first.graph;
+        e->weights = weights;
+        limn_plan_close(&first.plan);
+        limn_weights_close(&first.weights);
+        fine(limn_plan_open(&e->plan, e->graph, weights, &plan, &error), &error);
+    }
+    if (limn_cpu() == LIMN_CPU_AVX512) assert_true(limn_plan_about(e->plan).kept_packs > 10);
+}
+
+static row step_of(engine *e, uint64_t step)
+{
+    row r = { .values = NULL };
+    limn_error error = { 0 };
+
+    fine(engine_step(e, 1, step, &error), &error);
+    fine(row_reports(&r, e, &error), &error);
+    fine(row_weights(&r, e->weights, (unsigned)ENGINE_ALL_KINDS, &error), &error);
+    return r;
+}
+
+/* Copies all that a training has: to, from itself or from another, and by a factor what are no
+ * moments. */
+static void set_weights(limn_weights *to, limn_weights *from, float factor)
+{
+    limn_error error = { 0 };
+
+    for (int i = 0; i < limn_weights_count(to); i++) {
+        const limn_parameter_info *info = limn_weights_at(to, i);
+        size_t count = limn_count(info->shape);
+        float *values = malloc(count * sizeof *values);
+
+        assert_non_null(values);
+        fine(limn_weights_get(from, i, values, &error), &error);
+        for (size_t k = 0; k < count && info->kind != LIMN_PARAMETER_MOMENT; k++)
+            values[k] *= factor;
+        fine(limn_weights_set(to, i, values, &error), &error);
+        free(values);
+    }
+}
+
+static void same_bits(row a, row b, const char *what)
+{
+    if (!row_same_bits(&a, &b)) fail_msg("%s: differs by %.3g", what, row_distance(&a, &b));
+    row_free(&a);
+    row_free(&b);
+}
+
+/* Setting the weights to what they are makes the plan pack them in steps of their own. */
+static void updates_pack_what_pack_steps_would(void **state)
+{
+    engine e, other;
+
+    (void)state;
+    if (!engine_has(LIMN_COMPUTE_BF16)) skip();
+    open_packing(&e, NULL);
+    open_packing(&other, NULL);
+    for (uint64_t step = 0; step < 3; step++) {
+        set_weights(other.weights, other.weights, 1);
+        same_bits(step_of(&e, step), step_of(&other, step), "packed by the update");
+    }
+    engine_close(&e);
+    engine_close(&other);
+}
+
+static void weights_set_between_steps_count(void **state)
+{
+    engine e, other;
+
+    (void)state;
+    if (!engine_has(LIMN_COMPUTE_BF16)) skip();
+    open_packing(&e, NULL);
+    for (uint64_t step = 0; step < 2; step++) {
+        row r = step_of(&e, step);
+
+        row_free(&r);
+    }
+    open_packing(&other, NULL);
+    set_weights(other.weights, e.weights, 1.5f);
+    set_weights(e.weights, e.weights, 1.5f);
+    same_bits(step_of(&e, 2), step_of(&other, 2), "weights that were set between two steps");
+    engine_close(&e);
+    engine_close(&other);
+}
+
+static void plans_that_train_the_same_weights_take_turns(void **state)
+{
+    engine e, turns, second;
+
+    (void)state;
+    if (!engine_has(LIMN_COMPUTE_BF16)) skip();
+    open_packing(&e, NULL);
+    open_packing(&turns, NULL);
+    open_packing(&second, turns.weights);
+    for (uint64_t step = 0; step < 4; step++)
+        same_bits(step_of(&e, step), step_of(step % 2 ? &second : &turns, step), "by turns");
+    limn_plan_close(&second.plan);
+    limn_graph_close(&second.graph);
+    engine_close(&turns);
+    engine_close(&e);
+}
+
 static void standard_plans_use_fast_kernels(void **state)
 {
     static const char *const nets[] = { "unet_256", "unet_128", "resnet_9blocks", "basic",
@@ -466,6 +583,9 @@ int main(void)
         cmocka_unit_test(two_sizes_take_turns),
         cmocka_unit_test(translating_while_training_is_right),
         cmocka_unit_test(training_after_translating_is_right),
+        cmocka_unit_test(updates_pack_what_pack_steps_would),
+        cmocka_unit_test(weights_set_between_steps_count),
+        cmocka_unit_test(plans_that_train_the_same_weights_take_turns),
         cmocka_unit_test(standard_plans_use_fast_kernels),
         cmocka_unit_test(auto_asks_the_network),
     };

@@ -101,6 +101,7 @@ limn_status limn_plan_open(limn_plan **out, const limn_graph *graph, limn_weight
     if (!status) status = open_choices(plan, error);
     if (!status) status = limn_plan_make_steps(plan, error);
     if (!status) status = limn_plan_make_layouts(plan, error);
+    if (!status) status = limn_plan_make_packs(plan, error);
     if (!status) status = limn_plan_make_memory(plan, error);
     if (!status) status = take_memory(plan, error);
     if (!status) status = limn_plan_bind(plan, error);
@@ -241,6 +242,7 @@ limn_plan_facts limn_plan_about(const limn_plan *plan)
     for (int s = 0; s < plan->step_count; s++) {
         const limn_step *step = &plan->steps[s];
 
+        facts.kept_packs += step->kind == LIMN_STEP_PACK && step->kept;
         if (step->kind != LIMN_STEP_CALL) continue;
         facts.flops += step->flops;
         facts.reorders += step->call->reorders;

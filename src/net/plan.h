@@ -96,8 +96,9 @@ void limn_plan_print(const limn_plan *plan, FILE *to);
 typedef struct limn_plan_facts {
     int steps, convolutions, reference_convolutions, reorders;
     size_t plan_bytes, weight_bytes;
-    double flops; /* of convolutions and products in one run, 2 a multiply-add */
-    int measured; /* choices that opening the plan has measured */
+    double flops;   /* of convolutions and products in one run, 2 a multiply-add */
+    int measured;   /* choices that opening the plan has measured */
+    int kept_packs; /* of weights, written by the update and kept from run to run */
 } limn_plan_facts;
 limn_plan_facts limn_plan_about(const limn_plan *plan);
 

@@ -3,7 +3,8 @@
  * The plan's inside, shared by the files that make it, in the order in which they work:
  *
  *   plan_steps.c   which nodes run, and which are fused into one step
- *   plan_layout.c  type, channel block and weight layout of every value; the calls; packs
+ *   plan_layout.c  type, channel block and weight layout of every value; the calls
+ *   plan_packs.c   weights in other layouts than their own
  *   plan_memory.c  lifetimes, what shares memory with what, offsets
  *   plan.c         opening, binding, printing
  *   run.c          feed, run, read */
@@ -28,6 +29,7 @@ typedef struct limn_place {
     size_t shift;                  /* bytes into the buffer */
     int first, last;               /* steps between which it is needed; -1: before, steps: after */
     bool used;
+    bool kept; /* a pack that outlives the run */
 } limn_place;
 
 typedef enum limn_step_kind {
@@ -45,6 +47,9 @@ typedef struct limn_step {
     limn_value dy, dx[LIMN_INPUTS_MAX], into[LIMN_INPUTS_MAX], residual;
     limn_value from, to; /* PACK, COPY */
     limn_dnn_primitive *pack;
+    bool kept;                        /* PACK: passed over while plan->packed */
+    limn_value packs[LIMN_PACKS_MAX]; /* CALL: packs of its result that it writes too */
+    int pack_count;
     limn_call *call; /* of CALL; stays where it is when steps are inserted: prepare() may keep
                         its address */
     int scratch;     /* buffer, or -1 */
@@ -78,6 +83,8 @@ struct limn_plan {
     bool *trains;                 /* of each parameter: its gradient is made in this plan */
     int *weight_index;            /* of each parameter: its index in weights */
     unsigned long weights_serial; /* of the weights when the pointers were bound */
+    bool packed; /* kept packs are those of the weights as they were at weights_changes */
+    unsigned long weights_changes;
     limn_moment moment;
     double *profile;
 };
@@ -86,12 +93,13 @@ enum { LIMN_GUARD_BYTES = 64 };
 
 limn_status limn_plan_make_steps(limn_plan *plan, limn_error *error);
 limn_status limn_plan_make_layouts(limn_plan *plan, limn_error *error);
+limn_status limn_plan_make_packs(limn_plan *plan, limn_error *error);
 limn_status limn_plan_make_memory(limn_plan *plan, limn_error *error);
 /* Writes every pointer into every call, after memory or weights have moved. */
 limn_status limn_plan_bind(limn_plan *plan, limn_error *error);
 
 /* The values that a step reads and writes; both arrays hold LIMN_STEP_VALUES.  Return the count. */
-enum { LIMN_STEP_VALUES = 2 * LIMN_INPUTS_MAX + LIMN_OUTPUTS_MAX + 4 };
+enum { LIMN_STEP_VALUES = 2 * LIMN_INPUTS_MAX + LIMN_OUTPUTS_MAX + LIMN_PACKS_MAX + 4 };
 int limn_step_reads(const limn_step *step, limn_value *values);
 int limn_step_writes(const limn_step *step, limn_value *values);
 
@@ -115,6 +123,10 @@ limn_status limn_weights_adopt(limn_weights *weights, int index, const limn_dnn_
 /* Bytes of a parameter's memory: padding included. */
 size_t limn_weights_bytes(const limn_weights *weights, int index);
 unsigned long limn_weights_serial(const limn_weights *weights);
+/* How often values have changed: a plan that keeps what it made of them compares.  A run that
+ * updates counts as one change, and so does every value that is set. */
+unsigned long limn_weights_changes(const limn_weights *weights);
+void limn_weights_change(limn_weights *weights);
 /* A training plan pins the layouts: plans made later pack from them instead of moving them. */
 void limn_weights_pin(limn_weights *weights, int index);
 bool limn_weights_pinned(const limn_weights *weights, int index);

@@ -17,9 +17,8 @@
  *
  * Weights.  Each parameter has one memory, its home.  Where it is trained, home has the layout in
  * which its gradient is made, so that the optimiser is one flat loop; where not, the layout in
- * which its first reader reads it, so that reading costs nothing.  A step that reads another layout
- * gets a pack in front of it, shared by all that read the same version, whose memory is gone
- * afterwards: once per update, never per call.
+ * which its first reader reads it, so that reading costs nothing.  Who reads another layout gets a
+ * pack (plan_packs.c).
  *
  * Types.  bf16 plans keep maps and their gradients in BF16; losses, statistics, parameters and
  * their gradients stay F32, and so does everything computed from those alone.
@@ -423,103 +422,6 @@ static limn_status decide_homes(limn_plan *plan, limn_error *error)
     return LIMN_OK;
 }
 
-/* A pack of this version in this layout that an earlier step has asked for. */
-static limn_value find_pack(const limn_plan *plan, const limn_value *version, limn_value value,
-                            const limn_dnn_layout *layout)
-{
-    for (int v = plan->graph->value_count; v < plan->place_count; v++)
-        if (version[v - plan->graph->value_count] == value &&
-            limn_dnn_layout_equal(plan->places[v].layout, layout))
-            return v;
-    return -1;
-}
-
-typedef struct packing {
-    limn_plan *plan;
-    limn_value *version; /* that each pack packs */
-    limn_step *steps;    /* the new list */
-    int count;
-} packing;
-
-/* The value that a step reads its weights from: the parameter itself or a pack of it, added in
- * front of the step when no earlier one has asked for the same. */
-static limn_status pack_for(packing *p, const limn_step *step, int weight, limn_value *out,
-                            limn_error *error)
-{
-    limn_plan *plan = p->plan;
-    const limn_graph *g = plan->graph;
-    limn_value value = step->x[weight];
-    const limn_dnn_layout *want = step->call->weight_layout, *from = NULL;
-    limn_step *made = &p->steps[p->count];
-
-    *out = value;
-    if (g->values[value].parameter >= 0) from = plan->home[g->values[value].parameter];
-    if (from && limn_dnn_layout_equal(from, want)) return LIMN_OK;
-    if ((*out = find_pack(plan, p->version, value, want)) >= 0) return LIMN_OK;
-    if (!from) { /* plain: a parameter that only this plan reads, or weights that are fed */
-        limn_dnn_layout *plain;
-
-        LIMN_TRY(plan->places[value].type == LIMN_I8
-                     ? limn_dnn_layout_bytes_like(&plain, want, &plan->arena, error)
-                     : limn_dnn_layout_plain_like(&plain, want, &plan->arena, error));
-        from = plain;
-        if (limn_dnn_layout_equal(from, want)) {
-            *out = value;
-            return LIMN_OK;
-        }
-    }
-    *out = plan->place_count++;
-    p->version[*out - g->value_count] = value;
-    plan->places[*out] = (limn_place){ .parameter = -1,
-                                       .whole = -1,
-                                       .buffer = -1,
-                                       .block = 1,
-                                       .shape = plan->places[value].shape,
-                                       .layout = want,
-                                       .bytes = limn_dnn_layout_bytes(want) };
-    *made = (limn_step){ .kind = LIMN_STEP_PACK,
-                         .node = -1,
-                         .name = g->values[value].name,
-                         .from = value,
-                         .to = *out,
-                         .scratch = -1,
-                         .residual = -1 };
-    if (limn_dnn_pack_create(&made->pack, from, want, &plan->arena, error))
-        return limn_while(error, "%s", made->name);
-    p->count++;
-    return LIMN_OK;
-}
-
-static limn_status add_packs(limn_plan *plan, limn_error *error)
-{
-    int room = 2 * plan->step_count;
-    packing p = { .plan = plan };
-
-    if (plan->compute == LIMN_COMPUTE_PLAIN) return LIMN_OK;
-    LIMN_TRY(limn_take_into(&p.steps, &plan->arena, (size_t)room * sizeof *p.steps, error));
-    LIMN_TRY(limn_take_into(&p.version, &plan->arena, (size_t)room * sizeof *p.version, error));
-    for (int s = 0; s < plan->step_count; s++) {
-        limn_step *step = &plan->steps[s];
-        int weight = limn_op_weight(step->call->op, step->call->inputs);
-
-        if (weight >= 0 && step->x[weight] >= 0) {
-            limn_value from;
-            limn_status status = pack_for(&p, step, weight, &from, error);
-
-            if (status) { /* the plan still holds the calls; the packs are ours */
-                for (int k = 0; k < p.count; k++)
-                    if (p.steps[k].kind == LIMN_STEP_PACK) limn_dnn_free(&p.steps[k].pack);
-                return status;
-            }
-            step->x[weight] = from;
-        }
-        p.steps[p.count++] = *step;
-    }
-    plan->steps = p.steps;
-    plan->step_count = p.count;
-    return LIMN_OK;
-}
-
 limn_status limn_plan_make_layouts(limn_plan *plan, limn_error *error)
 {
     size_t parameters = (size_t)plan->graph->parameter_count + 1;
@@ -530,8 +432,7 @@ limn_status limn_plan_make_layouts(limn_plan *plan, limn_error *error)
     LIMN_TRY(make_places(plan, error));
     LIMN_TRY(place_parts(plan, error));
     for (int s = 0; s < plan->step_count; s++) LIMN_TRY(prepare_step(plan, &plan->steps[s], error));
-    LIMN_TRY(decide_homes(plan, error));
-    return add_packs(plan, error);
+    return decide_homes(plan, error);
 }
 
 limn_status limn_plan_bind(limn_plan *plan, limn_error *error)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Third part of planning: who lives when, who shares memory with whom, and where.
+ * Fourth part of planning: who lives when, who shares memory with whom, and where.
  *
  * A value lives from the step that makes it to the last that reads it.  Steps are walked once in
  * order.  What a step makes goes, in this order of preference: to its range inside a concatenation;
@@ -49,6 +49,11 @@ static void find_lives(limn_plan *plan)
     }
     for (int v = 0; v < g->value_count; v++)
         if (g->values[v].input) touch(&plan->places[v], -1);
+    for (int v = g->value_count; v < plan->place_count; v++)
+        if (plan->places[v].kept) {
+            touch(&plan->places[v], -1);
+            touch(&plan->places[v], plan->step_count);
+        }
     for (int i = 0; i < g->report_count; i++)
         if (limn_report_is_here(g, i)) touch(&plan->places[g->reports[i].value], plan->step_count);
 }

@@ -49,6 +49,7 @@ int limn_step_writes(const limn_step *step, limn_value *values)
         for (int i = 0; i < LIMN_INPUTS_MAX; i++) count = append(values, count, step->dx[i]);
     else
         for (int j = 0; j < LIMN_OUTPUTS_MAX; j++) count = append(values, count, step->y[j]);
+    for (int k = 0; k < step->pack_count; k++) count = append(values, count, step->packs[k]);
     return count;
 }
 

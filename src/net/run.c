@@ -91,6 +91,7 @@ static limn_status run_step(limn_plan *plan, limn_step *step, limn_error *error)
     case LIMN_STEP_CALL:
         return step->call->run(step->call, error);
     case LIMN_STEP_PACK:
+        if (step->kept && plan->packed) return LIMN_OK;
         return limn_dnn_run(step->pack, error);
     case LIMN_STEP_COPY:
         from = limn_plan_tensor(plan, step->from);
@@ -140,14 +141,27 @@ static limn_status run_steps(limn_plan *plan, limn_error *error)
     return LIMN_OK;
 }
 
+static bool updates(const limn_plan *plan)
+{
+    for (int s = 0; s < plan->step_count; s++)
+        if (plan->steps[s].kind == LIMN_STEP_CALL &&
+            plan->steps[s].call->op->flags & LIMN_OP_UPDATE)
+            return true;
+    return false;
+}
+
 limn_status limn_plan_run(limn_plan *plan, const limn_moment *moment, limn_error *error)
 {
     limn_status status;
 
     LIMN_TRY(settle_weights(plan, error));
     plan->moment = *moment;
+    plan->packed = plan->packed && plan->weights_changes == limn_weights_changes(plan->weights);
+    if (updates(plan)) limn_weights_change(plan->weights);
+    plan->weights_changes = limn_weights_changes(plan->weights);
     limn_compute_begin();
     status = run_steps(plan, error);
     limn_compute_end();
+    plan->packed = !status;
     return status;
 }

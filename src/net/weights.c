@@ -41,7 +41,7 @@ struct limn_weights {
     known_layout *layouts;
     entry *entries;
     int count, room;
-    unsigned long serial;
+    unsigned long serial, changes;
 };
 
 limn_status limn_weights_open(limn_weights **out, limn_error *error)
@@ -280,6 +280,7 @@ limn_status limn_weights_adopt(limn_weights *weights, int index, const limn_dnn_
     moved.lent = NULL;
     *e = moved;
     weights->serial++;
+    limn_weights_change(weights); /* to BF16 and back loses bits */
     return LIMN_OK;
 }
 
@@ -300,6 +301,16 @@ size_t limn_weights_bytes(const limn_weights *weights, int index)
 unsigned long limn_weights_serial(const limn_weights *weights)
 {
     return weights->serial;
+}
+
+unsigned long limn_weights_changes(const limn_weights *weights)
+{
+    return weights->changes;
+}
+
+void limn_weights_change(limn_weights *weights)
+{
+    weights->changes++;
 }
 
 void limn_weights_pin(limn_weights *weights, int index)
@@ -325,6 +336,7 @@ limn_status limn_weights_set(limn_weights *weights, int index, const float *plai
 {
     entry *e = &weights->entries[index];
 
+    limn_weights_change(weights);
     if (e->layout) return repack_plain(e, false, false, plain, e->memory, error);
     if (!e->memory && !(e->memory = limn_block(e->bytes))) return no_memory(e, error);
     if (!is_int8(e))
@@ -342,6 +354,7 @@ limn_status limn_weights_set_int8(limn_weights *weights, int index, const int8_t
 
     if (!is_int8(e))
         return limn_fail(error, LIMN_BUG, "%s does not hold whole numbers", e->info.name);
+    limn_weights_change(weights);
     if (e->layout) return repack_plain(e, false, true, plain, e->memory, error);
     if (!e->memory && !(e->memory = limn_block(e->bytes))) return no_memory(e, error);
     memcpy(e->memory, plain, e->bytes);
@@ -354,6 +367,7 @@ bool limn_weights_lend(limn_weights *weights, int index, const float *plain,
     entry *e = &weights->entries[index];
 
     if (e->memory) return false;
+    limn_weights_change(weights);
     give_back(e);
     e->lent = plain;
     e->returned = returned;
@@ -417,6 +431,7 @@ limn_status limn_weights_initial(limn_weights *weights, const char *network, uin
         if (network && strcmp(network, info->network)) continue;
         if (weights->entries[i].lent) continue;
         if (is_int8(&weights->entries[i])) {
+            limn_weights_change(weights);
             LIMN_TRY(initial_int8(&weights->entries[i], &random, error));
             continue;
         }

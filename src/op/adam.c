@@ -9,7 +9,8 @@
  * with t counting from 1.  It reads and writes 28 bytes a parameter and computes little, so it is
  * as fast as memory, and knows parameters only as flat memory: in which layout weights are packed,
  * and that a packed layout may have padding, does not matter to it (padding has gradient 0 and
- * stays 0).
+ * stays 0).  Where the plan keeps weights for convolutions in further layouts, these are written on
+ * the way (plan_packs.c), and then it goes by rectangles of channels.
  *
  * With a fifth input, a sum of gradients, it accumulates: a step comes in `parts` runs, and each
  * adds its share of the gradient, 1 / parts, to the sum; the last one updates with it.  The first
@@ -113,12 +114,62 @@ static void range(void *context, size_t begin, size_t end, int part)
                                 end - begin, &p->numbers);
 }
 
+/* A rectangle of channels that no block of any pack sticks out of. */
+typedef struct rectangles {
+    pass pass;
+    size_t outs, ins, across; /* channels of one; how many lie side by side */
+} rectangles;
+
+static size_t least_common(size_t a, size_t b)
+{
+    size_t multiple = a;
+
+    while (multiple % b) multiple += a;
+    return multiple;
+}
+
+static size_t lesser(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Weights that are updated and packed while they are in the cache: those of 64 x 32 channels of a
+ * 4x4 kernel, with gradient and moments, are 512 KiB. */
+static void rectangle(void *context, size_t begin, size_t end, int part)
+{
+    rectangles *r = context;
+    const limn_call *call = r->pass.call;
+    const limn_pack *p = call->packs[0];
+
+    for (size_t unit = begin; unit < end; unit++) {
+        size_t out = unit / r->across * r->outs, outs = lesser(r->outs, p->outs - out);
+        size_t in = unit % r->across * r->ins, ins = lesser(r->ins, p->ins - in);
+
+        for (size_t o = out; o < out + outs; o += LIMN_PACK_LANES) {
+            size_t at = (o * p->ins + in * LIMN_PACK_LANES) * p->taps;
+
+            range(&r->pass, at, at + ins * LIMN_PACK_LANES * p->taps, part);
+        }
+        for (int k = 0; k < call->pack_count; k++)
+            limn_pack_part(call->packs[k], out, outs, in, ins);
+    }
+}
+
 static limn_status run(limn_call *call, limn_error *error)
 {
-    pass p = { call, numbers(call) };
+    rectangles r = { .pass = { call, numbers(call) }, .outs = 1, .ins = 1 };
 
     (void)error;
-    limn_parallel(limn_count(call->x[P].shape), LIMN_SPAN_GRAIN, range, &p);
+    if (!call->pack_count || (call->inputs > S && !is_last(call->moment))) {
+        limn_parallel(limn_count(call->x[P].shape), LIMN_SPAN_GRAIN, range, &r.pass);
+        return LIMN_OK;
+    }
+    for (int k = 0; k < call->pack_count; k++) {
+        r.outs = least_common(r.outs, (size_t)call->packs[k]->layout.out_block);
+        r.ins = least_common(r.ins, (size_t)call->packs[k]->layout.in_block);
+    }
+    r.across = (call->packs[0]->ins + r.ins - 1) / r.ins;
+    limn_parallel((call->packs[0]->outs + r.outs - 1) / r.outs * r.across, 1, rectangle, &r);
     return LIMN_OK;
 }
 

@@ -352,6 +352,11 @@ limn_status limn_dnn_pack_create(limn_dnn_primitive **out, const limn_dnn_layout
     return LIMN_OK;
 }
 
+const limn_pack *limn_dnn_pack_own(const limn_dnn_primitive *primitive)
+{
+    return primitive->packs && !primitive->pack.plain ? &primitive->pack : NULL;
+}
+
 void limn_dnn_free(limn_dnn_primitive **primitive)
 {
     if (!*primitive) return;

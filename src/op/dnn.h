@@ -15,6 +15,7 @@
 
 #include "base/memory.h"
 #include "op/choice.h"
+#include "op/pack.h"
 #include "tensor/tensor.h"
 
 typedef enum limn_dnn_direction {
@@ -111,5 +112,10 @@ const char *limn_dnn_layout_name(const limn_dnn_layout *layout);
 limn_status limn_dnn_pack_create(limn_dnn_primitive **out, const limn_dnn_layout *from,
                                  const limn_dnn_layout *to, limn_arena *arena, limn_error *error);
 /* bind with x = from, y = to; weights and bias NULL */
+
+/* What our own loop packs, which an update of the weights can do on its way; NULL where oneDNN
+ * packs, or where the weights come plain.  Lives as long as the primitive; what it reads and writes
+ * is known from bind on. */
+const limn_pack *limn_dnn_pack_own(const limn_dnn_primitive *primitive);
 
 #endif

@@ -83,6 +83,12 @@ limn_status limn_dnn_pack_create(limn_dnn_primitive **out, const limn_dnn_layout
     return refuse(error);
 }
 
+const limn_pack *limn_dnn_pack_own(const limn_dnn_primitive *primitive)
+{
+    (void)primitive;
+    return NULL;
+}
+
 limn_status limn_dnn_bind(limn_dnn_primitive *primitive, void *x, void *weights, void *bias,
                           void *y, void *scratch, limn_error *error)
 {

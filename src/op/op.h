@@ -22,7 +22,7 @@
 #include "op/dnn.h"
 #include "tensor/tensor.h"
 
-enum { LIMN_INPUTS_MAX = 8, LIMN_OUTPUTS_MAX = 6 };
+enum { LIMN_INPUTS_MAX = 8, LIMN_OUTPUTS_MAX = 6, LIMN_PACKS_MAX = 4 };
 
 /* Arguments of a node; each operation reads its own and ignores the others. */
 typedef struct limn_args {
@@ -128,6 +128,10 @@ struct limn_call {
      * for dx[0]) and, given by the planner or else chosen and set here, that of its gradient.  A
      * weight is read as weight_type (F32, or BF16 in bf16 plans). */
     const limn_dnn_layout *weight_layout, *weight_gradient_layout;
+
+    /* Operations that update weights: packs of what they became, to be written as well. */
+    const limn_pack *packs[LIMN_PACKS_MAX];
+    int pack_count;
 
     void *scratch; /* given by the plan before bind */
 };

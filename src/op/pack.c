@@ -31,3 +31,14 @@ void limn_pack_run(const limn_pack *p)
 
     limn_parallel(units, (16 << 10) / weights + 1, kernel(), (void *)p);
 }
+
+void limn_pack_part(const limn_pack *p, size_t out, size_t outs, size_t in, size_t ins)
+{
+    size_t out_block = (size_t)p->layout.out_block, in_block = (size_t)p->layout.in_block;
+    size_t across = p->ins / in_block;
+    limn_loop_body body = kernel();
+
+    for (size_t o = out / out_block; o < (out + outs) / out_block; o++)
+        body((void *)(uintptr_t)p, o * across + in / in_block, o * across + (in + ins) / in_block,
+             0);
+}

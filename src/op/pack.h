@@ -32,6 +32,8 @@ typedef struct limn_pack {
 bool limn_pack_fits(const limn_pack *pack);
 /* Runs on the compute threads.  Rounds to the nearest, ties to even. */
 void limn_pack_run(const limn_pack *pack);
+/* A rectangle of channels, on the calling thread; all four are multiples of the layout's blocks. */
+void limn_pack_part(const limn_pack *pack, size_t out, size_t outs, size_t in, size_t ins);
 
 /* pack_kernel.c, once a processor level; units: out blocks x in blocks. */
 extern const limn_loop_body limn_kernels_base_pack, limn_kernels_avx2_pack,
