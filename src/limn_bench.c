@@ -45,7 +45,7 @@ static const limn_setting rows[] = {
     { "tune", LIMN_SETTING_FLAG, AT(tune), 0, 0, NULL, NULL,
       "first measure how each convolution is computed fastest, and remember it for this machine" },
     { "method", LIMN_SETTING_CHOICE, AT(method), 0, 0,
-      "chosen|direct|channels-last|winograd|few-channels|tiles|sub-pixel|amx", NULL,
+      "chosen|direct|channels-last|winograd|few-channels|tiles|sub-pixel|amx|pairs", NULL,
       "compute convolutions this way wherever it fits, to compare" },
     { .name = NULL },
 };
@@ -275,6 +275,7 @@ static int collect(const bench *b, int rounds, row *table)
 
         while (i < count &&
                (strcmp(table[i].facts.op, f.op) || table[i].facts.backward != f.backward ||
+                table[i].facts.update != f.update ||
                 strcmp(table[i].facts.implementation, f.implementation)))
             i++;
         if (i == count) {
@@ -313,7 +314,8 @@ static limn_status print_profile(const bench *b, int rounds, double peak, FILE *
         double rate = r->facts.flops / r->seconds;
         char name[64];
 
-        snprintf(name, sizeof name, "%s%s", r->facts.op, r->facts.backward ? " backward" : "");
+        snprintf(name, sizeof name, "%s%s%s%s", r->facts.op, r->facts.backward ? " backward" : "",
+                 r->facts.update ? "+" : "", r->facts.update ? r->facts.update : "");
         fprintf(to, "%8.2f %5.1f%% %6d %9.1f %7.1f %8.1f %6.1f  %-22s %s\n", 1e3 * r->seconds,
                 100 * r->seconds / total, r->calls, 1e-9 * rate, 100 * rate / peak,
                 1e-6 * (double)r->facts.bytes, 1e-9 * (double)r->facts.bytes / r->seconds, name,

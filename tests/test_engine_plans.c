@@ -441,6 +441,7 @@ static void open_packing(engine *e, limn_weights *weights)
         fine(limn_plan_open(&e->plan, e->graph, weights, &plan, &error), &error);
     }
     if (limn_cpu() == LIMN_CPU_AVX512) assert_true(limn_plan_about(e->plan).kept_packs > 10);
+    if (limn_cpu_has_bf16()) assert_true(limn_plan_about(e->plan).joined_updates > 3);
 }
 
 static row step_of(engine *e, uint64_t step)

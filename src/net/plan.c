@@ -102,6 +102,7 @@ limn_status limn_plan_open(limn_plan **out, const limn_graph *graph, limn_weight
     if (!status) status = limn_plan_make_steps(plan, error);
     if (!status) status = limn_plan_make_layouts(plan, error);
     if (!status) status = limn_plan_make_packs(plan, error);
+    if (!status) status = limn_plan_join_updates(plan, error);
     if (!status) status = limn_plan_make_memory(plan, error);
     if (!status) status = take_memory(plan, error);
     if (!status) status = limn_plan_bind(plan, error);
@@ -207,9 +208,9 @@ void limn_plan_print(const limn_plan *plan, FILE *to)
 
         if (step->call) limn_tune_text(step->call, plan->choices, choice, sizeof choice);
 
-        snprintf(op, sizeof op, "%s%s%s%s", op_name(step),
-                 step->call && step->call->backward ? " backward" : "",
-                 step->residual >= 0 ? "+add" : "",
+        snprintf(op, sizeof op, "%s%s%s%s%s%s", op_name(step),
+                 step->call && step->call->backward ? " backward" : "", step->update ? "+" : "",
+                 step->update ? op_name(step->update) : "", step->residual >= 0 ? "+add" : "",
                  activations[step->call ? step->call->activation : LIMN_ACTIVATION_NONE]);
         if (value >= 0) {
             const limn_place *p = &plan->places[value];
@@ -244,6 +245,7 @@ limn_plan_facts limn_plan_about(const limn_plan *plan)
 
         facts.kept_packs += step->kind == LIMN_STEP_PACK && step->kept;
         if (step->kind != LIMN_STEP_CALL) continue;
+        facts.joined_updates += step->update != NULL;
         facts.flops += step->flops;
         facts.reorders += step->call->reorders;
         if (limn_op_weight(step->call->op, step->call->inputs) < 0) continue;
@@ -270,6 +272,7 @@ limn_step_facts limn_plan_step_about(const limn_plan *plan, int step)
         .op = op_name(s),
         .implementation = implementation(s),
         .backward = s->kind == LIMN_STEP_CALL && s->call->backward,
+        .update = s->update ? op_name(s->update) : NULL,
         .convolution = s->kind == LIMN_STEP_CALL &&
                        limn_op_weight(s->call->op, s->call->inputs) >= 0,
         .flops = s->flops,

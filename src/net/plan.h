@@ -96,15 +96,17 @@ void limn_plan_print(const limn_plan *plan, FILE *to);
 typedef struct limn_plan_facts {
     int steps, convolutions, reference_convolutions, reorders;
     size_t plan_bytes, weight_bytes;
-    double flops;   /* of convolutions and products in one run, 2 a multiply-add */
-    int measured;   /* choices that opening the plan has measured */
-    int kept_packs; /* of weights, written by the update and kept from run to run */
+    double flops;       /* of convolutions and products in one run, 2 a multiply-add */
+    int measured;       /* choices that opening the plan has measured */
+    int joined_updates; /* that take a gradient as it is made */
+    int kept_packs;     /* of weights, written by the update and kept from run to run */
 } limn_plan_facts;
 limn_plan_facts limn_plan_about(const limn_plan *plan);
 
 /* Facts about one step, for profiles. */
 typedef struct limn_step_facts {
     const char *name, *op, *implementation;
+    const char *update;         /* operation that takes its gradient as it is made; NULL: none */
     bool backward, convolution; /* convolution: has weights; packing them is none */
     double flops;               /* of the direct form, whatever way computes it */
     size_t bytes;               /* of everything that it reads and writes, once */

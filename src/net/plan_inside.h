@@ -5,6 +5,7 @@
  *   plan_steps.c   which nodes run, and which are fused into one step
  *   plan_layout.c  type, channel block and weight layout of every value; the calls
  *   plan_packs.c   weights in other layouts than their own
+ *   plan_update.c  updates that take a gradient as it is made
  *   plan_memory.c  lifetimes, what shares memory with what, offsets
  *   plan.c         opening, binding, printing
  *   run.c          feed, run, read */
@@ -50,6 +51,7 @@ typedef struct limn_step {
     bool kept;                        /* PACK: passed over while plan->packed */
     limn_value packs[LIMN_PACKS_MAX]; /* CALL: packs of its result that it writes too */
     int pack_count;
+    struct limn_step *update; /* CALL: a step that this one does too, with its gradient */
     limn_call *call; /* of CALL; stays where it is when steps are inserted: prepare() may keep
                         its address */
     int scratch;     /* buffer, or -1 */
@@ -94,12 +96,13 @@ enum { LIMN_GUARD_BYTES = 64 };
 limn_status limn_plan_make_steps(limn_plan *plan, limn_error *error);
 limn_status limn_plan_make_layouts(limn_plan *plan, limn_error *error);
 limn_status limn_plan_make_packs(limn_plan *plan, limn_error *error);
+limn_status limn_plan_join_updates(limn_plan *plan, limn_error *error);
 limn_status limn_plan_make_memory(limn_plan *plan, limn_error *error);
 /* Writes every pointer into every call, after memory or weights have moved. */
 limn_status limn_plan_bind(limn_plan *plan, limn_error *error);
 
 /* The values that a step reads and writes; both arrays hold LIMN_STEP_VALUES.  Return the count. */
-enum { LIMN_STEP_VALUES = 2 * LIMN_INPUTS_MAX + LIMN_OUTPUTS_MAX + LIMN_PACKS_MAX + 4 };
+enum { LIMN_STEP_VALUES = 3 * LIMN_INPUTS_MAX + 2 * LIMN_OUTPUTS_MAX + LIMN_PACKS_MAX };
 int limn_step_reads(const limn_step *step, limn_value *values);
 int limn_step_writes(const limn_step *step, limn_value *values);
 

@@ -451,6 +451,7 @@ limn_status limn_plan_bind(limn_plan *plan, limn_error *error)
         }
         if (step->kind != LIMN_STEP_CALL) continue;
         fill_call(plan, step);
+        if (step->update) fill_call(plan, step->update);
         call->scratch = step->scratch < 0 ? NULL
                                           : plan->memory + plan->buffers[step->scratch].offset;
         if (call->bind && call->bind(call, error)) return limn_while(error, "%s", step->name);

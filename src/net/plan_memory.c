@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fourth part of planning: who lives when, who shares memory with whom, and where.
+ * Last part of planning: who lives when, who shares memory with whom, and where.
  *
  * A value lives from the step that makes it to the last that reads it.  Steps are walked once in
  * order.  What a step makes goes, in this order of preference: to its range inside a concatenation;

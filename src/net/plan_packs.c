@@ -122,7 +122,7 @@ static int parameter_of(const limn_plan *plan, limn_value value)
                                                           : -1;
 }
 
-/* The one step that updates this parameter; -1: none, or several. */
+/* The one step that updates this parameter and can pack; -1: none, or several. */
 static int update_of(const limn_plan *plan, int parameter)
 {
     int found = -1;
@@ -133,7 +133,9 @@ static int update_of(const limn_plan *plan, int parameter)
         if (step->kind != LIMN_STEP_CALL || !(step->call->op->flags & LIMN_OP_UPDATE) ||
             parameter_of(plan, step->y[0]) != parameter)
             continue;
-        if (found >= 0) return -1;
+        if (found >= 0 || !step->call->op->update ||
+            step->call->inputs > step->call->op->inputs_min) /* it sums gradients */
+            return -1;
         found = s;
     }
     return found;

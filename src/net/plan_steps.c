@@ -26,6 +26,18 @@ static int append(limn_value *values, int count, limn_value value)
     return count;
 }
 
+/* A gradient that an update takes as it is made is in no memory. */
+static bool is_handed_over(const limn_step *step, limn_value value)
+{
+    bool made = false, taken = false;
+
+    for (int i = 0; i < LIMN_INPUTS_MAX && step->update && value >= 0; i++) {
+        made |= step->dx[i] == value;
+        taken |= step->update->x[i] == value;
+    }
+    return made && taken;
+}
+
 int limn_step_reads(const limn_step *step, limn_value *values)
 {
     int count = 0;
@@ -37,6 +49,9 @@ int limn_step_reads(const limn_step *step, limn_value *values)
     count = append(values, count, step->dy);
     for (int j = 0; j < LIMN_OUTPUTS_MAX; j++) count = append(values, count, step->y[j]);
     for (int i = 0; i < LIMN_INPUTS_MAX; i++) count = append(values, count, step->into[i]);
+    for (int i = 0; i < LIMN_INPUTS_MAX && step->update; i++)
+        if (!is_handed_over(step, step->update->x[i]))
+            count = append(values, count, step->update->x[i]);
     return count;
 }
 
@@ -46,11 +61,13 @@ int limn_step_writes(const limn_step *step, limn_value *values)
 
     if (step->kind != LIMN_STEP_CALL) return append(values, 0, step->to);
     if (step->call->backward)
-        for (int i = 0; i < LIMN_INPUTS_MAX; i++) count = append(values, count, step->dx[i]);
+        for (int i = 0; i < LIMN_INPUTS_MAX; i++) {
+            if (!is_handed_over(step, step->dx[i])) count = append(values, count, step->dx[i]);
+        }
     else
         for (int j = 0; j < LIMN_OUTPUTS_MAX; j++) count = append(values, count, step->y[j]);
     for (int k = 0; k < step->pack_count; k++) count = append(values, count, step->packs[k]);
-    return count;
+    return step->update ? count + limn_step_writes(step->update, values + count) : count;
 }
 
 typedef struct fuse {

@@ -143,10 +143,13 @@ static limn_status run_steps(limn_plan *plan, limn_error *error)
 
 static bool updates(const limn_plan *plan)
 {
-    for (int s = 0; s < plan->step_count; s++)
-        if (plan->steps[s].kind == LIMN_STEP_CALL &&
-            plan->steps[s].call->op->flags & LIMN_OP_UPDATE)
+    for (int s = 0; s < plan->step_count; s++) {
+        const limn_step *step = &plan->steps[s];
+
+        if (step->kind == LIMN_STEP_CALL &&
+            (step->update || step->call->op->flags & LIMN_OP_UPDATE))
             return true;
+    }
     return false;
 }
 

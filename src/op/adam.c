@@ -10,7 +10,8 @@
  * as fast as memory, and knows parameters only as flat memory: in which layout weights are packed,
  * and that a packed layout may have padding, does not matter to it (padding has gradient 0 and
  * stays 0).  Where the plan keeps weights for convolutions in further layouts, these are written on
- * the way (plan_packs.c), and then it goes by rectangles of channels.
+ * the way (plan_packs.c), and then it goes by pieces, rectangles of channels; so it does where the
+ * gradient itself comes in pieces (gradient.c).
  *
  * With a fifth input, a sum of gradients, it accumulates: a step comes in `parts` runs, and each
  * adds its share of the gradient, 1 / parts, to the sum; the last one updates with it.  The first
@@ -114,62 +115,71 @@ static void range(void *context, size_t begin, size_t end, int part)
                                 end - begin, &p->numbers);
 }
 
-/* A rectangle of channels that no block of any pack sticks out of. */
-typedef struct rectangles {
+/* Weights are updated and packed while they are in the cache: those of 64 x 32 channels of a 4x4
+ * kernel, with gradient and moments, are 512 KiB.  stride: from 16 outputs of the gradient to the
+ * next 16. */
+static void update_piece(const limn_call *call, const limn_adam_numbers *a, const limn_piece *piece,
+                         const float *gradient, size_t stride)
+{
+    for (size_t out = piece->out; out < piece->out + piece->outs; out += LIMN_PACK_LANES) {
+        size_t at = (out * piece->all_ins + piece->in * LIMN_PACK_LANES) * piece->taps;
+
+        limn_kernels_chosen()->adam((float *)call->y[0].data + at, gradient,
+                                    (float *)call->y[1].data + at, (float *)call->y[2].data + at,
+                                    piece->ins * LIMN_PACK_LANES * piece->taps, a);
+        gradient += stride;
+    }
+    for (int k = 0; k < call->pack_count; k++) limn_pack_one(call->packs[k], piece);
+}
+
+static void update(const limn_call *call, const limn_piece *piece, const float *gradient)
+{
+    limn_adam_numbers a = numbers(call);
+
+    update_piece(call, &a, piece, gradient, piece->ins * LIMN_PACK_LANES * piece->taps);
+}
+
+typedef struct pieces {
     pass pass;
     size_t outs, ins, across; /* channels of one; how many lie side by side */
-} rectangles;
+} pieces;
 
-static size_t least_common(size_t a, size_t b)
+static void packed_range(void *context, size_t begin, size_t end, int part)
 {
-    size_t multiple = a;
-
-    while (multiple % b) multiple += a;
-    return multiple;
-}
-
-static size_t lesser(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Weights that are updated and packed while they are in the cache: those of 64 x 32 channels of a
- * 4x4 kernel, with gradient and moments, are 512 KiB. */
-static void rectangle(void *context, size_t begin, size_t end, int part)
-{
-    rectangles *r = context;
+    const pieces *r = context;
     const limn_call *call = r->pass.call;
-    const limn_pack *p = call->packs[0];
+    const limn_pack *pack = call->packs[0];
+    limn_piece piece = { .all_ins = pack->ins, .taps = pack->taps };
+    size_t stride = pack->ins * LIMN_PACK_LANES * pack->taps;
 
-    for (size_t unit = begin; unit < end; unit++) {
-        size_t out = unit / r->across * r->outs, outs = lesser(r->outs, p->outs - out);
-        size_t in = unit % r->across * r->ins, ins = lesser(r->ins, p->ins - in);
+    (void)part;
+    for (size_t number = begin; number < end; number++) {
+        size_t out = number / r->across * r->outs, in = number % r->across * r->ins;
 
-        for (size_t o = out; o < out + outs; o += LIMN_PACK_LANES) {
-            size_t at = (o * p->ins + in * LIMN_PACK_LANES) * p->taps;
-
-            range(&r->pass, at, at + ins * LIMN_PACK_LANES * p->taps, part);
-        }
-        for (int k = 0; k < call->pack_count; k++)
-            limn_pack_part(call->packs[k], out, outs, in, ins);
+        piece.out = out;
+        piece.in = in;
+        piece.outs = r->outs < pack->outs - out ? r->outs : pack->outs - out;
+        piece.ins = r->ins < pack->ins - in ? r->ins : pack->ins - in;
+        update_piece(call, &r->pass.numbers, &piece,
+                     (const float *)call->x[G].data +
+                         (out * pack->ins + in * LIMN_PACK_LANES) * pack->taps,
+                     stride);
     }
 }
 
 static limn_status run(limn_call *call, limn_error *error)
 {
-    rectangles r = { .pass = { call, numbers(call) }, .outs = 1, .ins = 1 };
+    pieces r = { .pass = { call, numbers(call) } };
+    const limn_pack *pack = call->packs[0];
 
     (void)error;
-    if (!call->pack_count || (call->inputs > S && !is_last(call->moment))) {
+    if (!call->pack_count || call->inputs > S) { /* sums: packs are not asked for */
         limn_parallel(limn_count(call->x[P].shape), LIMN_SPAN_GRAIN, range, &r.pass);
         return LIMN_OK;
     }
-    for (int k = 0; k < call->pack_count; k++) {
-        r.outs = least_common(r.outs, (size_t)call->packs[k]->layout.out_block);
-        r.ins = least_common(r.ins, (size_t)call->packs[k]->layout.in_block);
-    }
-    r.across = (call->packs[0]->ins + r.ins - 1) / r.ins;
-    limn_parallel((call->packs[0]->outs + r.outs - 1) / r.outs * r.across, 1, rectangle, &r);
+    limn_pack_piece(call->packs, call->pack_count, LIMN_PACK_LANES, &r.outs, &r.ins);
+    r.across = (pack->ins + r.ins - 1) / r.ins;
+    limn_parallel((pack->outs + r.outs - 1) / r.outs * r.across, 1, packed_range, &r);
     return LIMN_OK;
 }
 
@@ -214,5 +224,6 @@ const limn_op limn_op_adam = {
     .shape = shape,
     .forward = forward,
     .prepare = prepare,
+    .update = update,
     .cases = cases,
 };

@@ -33,6 +33,7 @@ static const char *const names[LIMN_METHODS] = {
     [LIMN_METHOD_TILES] = "tiles",
     [LIMN_METHOD_SUBPIXEL] = "sub-pixel",
     [LIMN_METHOD_AMX] = "amx",
+    [LIMN_METHOD_PAIRS] = "pairs",
 };
 
 static const char header[] = "limn choices 1";

@@ -24,6 +24,7 @@ typedef enum limn_method {
     LIMN_METHOD_TILES,         /* Winograd's method in our loops: 3x3, 4x4, float32 */
     LIMN_METHOD_SUBPIXEL,      /* transposed 4x4, stride 2: a 2x2 convolution and a shuffle */
     LIMN_METHOD_AMX,           /* weights' gradient in bf16: our loops over matrix tiles */
+    LIMN_METHOD_PAIRS,         /* the same without AMX: over pairs of places */
     LIMN_METHODS
 } limn_method;
 

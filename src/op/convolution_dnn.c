@@ -15,15 +15,15 @@
  * is computed in oneDNN's own layout and packed: a copy of the weights' size costs less than a
  * reference convolution. */
 #include "base/cpu.h"
-#include "op/amx.h"
 #include "op/convolution.h"
+#include "op/gradient.h"
 #include "op/tiles.h"
 
 typedef struct primitives {
     limn_dnn_primitive *data;    /* forward, or the gradient of x[0] */
     limn_dnn_primitive *weights; /* gradient of x[1], and of x[2] when bias_inside */
     limn_tiles *tiles;           /* instead of data */
-    limn_amx *amx;               /* instead of weights */
+    limn_gradient *gradient;     /* instead of weights */
     limn_dnn_primitive *pack;    /* own layout -> the planner's; NULL when they are the same */
     bool transposed, bias_inside;
     size_t own_at, packed_at,
@@ -191,10 +191,10 @@ static limn_status bind_backward(limn_call *call, limn_error *error)
     if (own->data)
         LIMN_TRY(bind_sides(own->data, own->transposed, &call->dx[0], &call->dy[0], call->x[1].data,
                             NULL, call->scratch, error));
-    if (own->amx)
-        limn_amx_bind(own->amx, own->transposed ? call->dy[0].data : call->x[0].data,
-                      own->transposed ? call->x[0].data : call->dy[0].data, call->dx[1].data,
-                      call->scratch);
+    if (own->gradient)
+        limn_gradient_bind(own->gradient, own->transposed ? call->dy[0].data : call->x[0].data,
+                           own->transposed ? call->x[0].data : call->dy[0].data, call->dx[1].data,
+                           call->update, call->scratch);
     if (own->weights) {
         void *dw = own->pack ? scratch_at(call, own->own_at) : call->dx[1].data;
 
@@ -216,7 +216,7 @@ static limn_status run_backward(limn_call *call, limn_error *error)
 
     if (own->tiles) limn_tiles_run(own->tiles);
     if (own->data) LIMN_TRY(limn_dnn_run(own->data, error));
-    if (own->amx) limn_amx_run(own->amx);
+    if (own->gradient) limn_gradient_run(own->gradient);
     if (own->weights) LIMN_TRY(limn_dnn_run(own->weights, error));
     if (own->pack) {
         const float *packed = (const float *)(void *)scratch_at(call, own->packed_at);
@@ -256,20 +256,21 @@ static limn_status prepare_packed(limn_call *call, limn_dnn_conv *conv, primitiv
     return LIMN_OK;
 }
 
-/* By AMX in our own loops, if gradients may lie in its blocks; *taken says. */
-static limn_status prepare_amx(limn_call *call, const limn_dnn_conv *conv, primitives *own,
-                               bool *taken, limn_arena *arena, limn_error *error)
+/* In our own loops, if gradients may lie in its blocks; *taken says. */
+static limn_status prepare_gradient(limn_call *call, const limn_dnn_conv *conv, primitives *own,
+                                    bool *taken, limn_arena *arena, limn_error *error)
 {
     limn_dnn_layout *blocks;
 
     *taken = false;
-    if (call->methods[1] != LIMN_METHOD_AMX || !limn_amx_fits(conv)) return LIMN_OK;
+    if (call->methods[1] != limn_gradient_method() || !limn_gradient_fits(conv)) return LIMN_OK;
     LIMN_TRY(limn_dnn_layout_blocks(&blocks, conv, 16, false, arena, error));
     if (!call->weight_gradient_layout) call->weight_gradient_layout = blocks;
     if (!limn_dnn_layout_equal(call->weight_gradient_layout, blocks)) return LIMN_OK;
-    LIMN_TRY(limn_take_into(&own->amx, arena, sizeof *own->amx, error));
-    limn_amx_open(own->amx, conv);
-    call->scratch_bytes = own->amx->scratch_bytes;
+    LIMN_TRY(limn_take_into(&own->gradient, arena, sizeof *own->gradient, error));
+    limn_gradient_open(own->gradient, conv);
+    call->scratch_bytes = own->gradient->scratch_bytes;
+    call->update_floats = limn_gradient_piece(own->gradient);
     *taken = true;
     return LIMN_OK;
 }
@@ -285,7 +286,7 @@ static limn_status prepare_weights(limn_call *call, const limn_args *geometry, p
 
     conv.direction = LIMN_DNN_BACKWARD_WEIGHTS;
     conv.add_to_output = accumulates(call, 1);
-    LIMN_TRY(prepare_amx(call, &conv, own, &taken, arena, error));
+    LIMN_TRY(prepare_gradient(call, &conv, own, &taken, arena, error));
     if (taken) return LIMN_OK;
     own->bias_inside = !own->transposed && wanted(call, 2) &&
                        accumulates(call, 1) == accumulates(call, 2);
@@ -328,8 +329,9 @@ static limn_status prepare_backward(limn_call *call, const limn_args *geometry, 
     }
     if (wanted(call, 1)) {
         LIMN_TRY(prepare_weights(call, geometry, own, arena, error));
-        if (!own->amx) call->methods[1] = limn_dnn_method(own->weights);
-        second = own->amx ? "amx" : limn_dnn_implementation(own->weights);
+        if (!own->gradient) call->methods[1] = limn_dnn_method(own->weights);
+        second = own->gradient ? limn_method_name(limn_gradient_method())
+                               : limn_dnn_implementation(own->weights);
     }
     if (call->scratch_bytes < scratch) call->scratch_bytes = scratch;
     call->implementation = first ? first : second ? second : "sums";
@@ -350,7 +352,7 @@ limn_status limn_convolution_prepare(limn_call *call, const limn_args *geometry,
     LIMN_TRY(limn_take_into(&own, arena, sizeof *own, error));
     own->transposed = transposed;
     call->own = own;
-    call->scratch_bytes = 0;
+    call->scratch_bytes = call->update_floats = 0;
     status = call->backward ? prepare_backward(call, geometry, own, arena, error)
                             : prepare_forward(call, geometry, own, arena, error);
     if (status)

@@ -13,19 +13,27 @@
  * Winograd where that is missing.
  *
  * In bf16 our loops over AMX's tiles are the rule for weights' gradients wherever they fit: two to
- * four times as fast as oneDNN's, from 1x1 maps of 512 channels to 128x128 of 64.
+ * four times as fast as oneDNN's, from 1x1 maps of 512 channels to 128x128 of 64.  Without AMX they
+ * are the only way up to 64 places, where what counts is that the update can take the gradient as
+ * it is made, which a measurement of the gradient alone would not see.
  *
  * The rule for Winograd: with fewer than 64 channels its transforms cost as much as its products
  * save, and below 1024 pixels the tiles do not fill the machine (a ResNet on 64x64 pictures: 24.7
  * ms against 21.5 directly; on 128x128: 61 against 85; on 256x256: 172 against 312). */
 #include "base/cpu.h"
-#include "op/amx.h"
 #include "op/convolution.h"
 #include "op/few.h"
+#include "op/gradient.h"
 #include "op/subpixel.h"
 #include "op/tiles.h"
 
-enum { WINOGRAD_CHANNELS = 64, WINOGRAD_PIXELS = 1024, TILES_LEAST = 64, TILES_PIXELS = 256 };
+enum {
+    WINOGRAD_CHANNELS = 64,
+    WINOGRAD_PIXELS = 1024,
+    TILES_LEAST = 64,
+    TILES_PIXELS = 256,
+    PAIRS_PIXELS = 64
+};
 
 static bool all_float(const limn_tensor *a, const limn_tensor *b)
 {
@@ -46,13 +54,13 @@ static double work(const limn_tensor *in, const limn_tensor *out, limn_shape w)
 }
 
 /* Part 1 of a backward call. */
-static bool amx_fits(const limn_call *call, bool transposed)
+static bool gradient_fits(const limn_call *call, bool transposed)
 {
     limn_dnn_conv conv = limn_convolution_describe(call, call->args, transposed, &call->x[0],
                                                    &call->dy[0]);
 
     conv.direction = LIMN_DNN_BACKWARD_WEIGHTS;
-    return limn_amx_fits(&conv);
+    return limn_gradient_fits(&conv);
 }
 
 int limn_convolution_ways(const limn_call *call, bool transposed, int part, limn_method *ways)
@@ -75,6 +83,7 @@ int limn_convolution_ways(const limn_call *call, bool transposed, int part, limn
                  limn_tiles_fits(from, to, w, args, transposed != call->backward);
     bool halved = w.h == 4 && w.n >= WINOGRAD_CHANNELS && w.c >= WINOGRAD_CHANNELS &&
                   few >= TILES_PIXELS && limn_cpu() == LIMN_CPU_AVX512;
+    bool gradient = part && gradient_fits(call, transposed);
     int count = 0;
 
     if (!call->backward && transposed && limn_subpixel_fits(call))
@@ -82,9 +91,14 @@ int limn_convolution_ways(const limn_call *call, bool transposed, int part, limn
     if (!call->backward && !transposed && limn_few_fits(call)) ways[count++] = LIMN_METHOD_FEW;
     if (winograd && wide) ways[count++] = LIMN_METHOD_WINOGRAD;
     if (tiles && halved) ways[count++] = LIMN_METHOD_TILES;
-    if (part && amx_fits(call, transposed)) ways[count++] = LIMN_METHOD_AMX;
+    if (gradient && (limn_gradient_method() == LIMN_METHOD_AMX || few <= PAIRS_PIXELS)) {
+        ways[count++] = limn_gradient_method();
+        if (limn_gradient_method() == LIMN_METHOD_PAIRS) return count;
+    }
     ways[count++] = LIMN_METHOD_DIRECT;
     if (work(in, out, w) < 2e7) return 1;
+    if (gradient && limn_gradient_method() == LIMN_METHOD_PAIRS && few > PAIRS_PIXELS)
+        ways[count++] = LIMN_METHOD_PAIRS;
     if (winograd && !wide) ways[count++] = LIMN_METHOD_WINOGRAD;
     if (tiles && !halved) ways[count++] = LIMN_METHOD_TILES;
     if (blocks && args->stride > 1) ways[count++] = LIMN_METHOD_CHANNELS_LAST;

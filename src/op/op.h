@@ -132,6 +132,11 @@ struct limn_call {
     /* Operations that update weights: packs of what they became, to be written as well. */
     const limn_pack *packs[LIMN_PACKS_MAX];
     int pack_count;
+    /* Backward, set by prepare(): the largest piece of the weights' gradient, in floats, that it
+     * can hand to an update instead of storing it; 0: it stores.  And the update, by the planner:
+     * then dx of the weights has no memory. */
+    size_t update_floats;
+    const limn_call *update;
 
     void *scratch; /* given by the plan before bind */
 };
@@ -165,6 +170,10 @@ struct limn_op {
      * from the arena.  Shapes, types, blocks and strides are known, pointers are not.  NULL: an
      * operation on a handful of scalars, whose plain loops serve all plans. */
     limn_status (*prepare)(limn_call *call, limn_arena *arena, limn_error *error);
+    /* LIMN_OP_UPDATE: the same for one piece of weights in blocks of 16 x 16 channels, whose
+     * gradient lies by itself in that order; on the calling thread.  With call->packs.  NULL: only
+     * as a whole. */
+    void (*update)(const limn_call *call, const limn_piece *piece, const float *gradient);
     /* The ways to compute methods[part] of a call, at most LIMN_METHODS: the one first that is
      * taken without a measurement.  Returns how many.  NULL: there is one way. */
     int (*ways)(const limn_call *call, int part, limn_method *ways);

@@ -32,13 +32,30 @@ void limn_pack_run(const limn_pack *p)
     limn_parallel(units, (16 << 10) / weights + 1, kernel(), (void *)p);
 }
 
-void limn_pack_part(const limn_pack *p, size_t out, size_t outs, size_t in, size_t ins)
+void limn_pack_one(const limn_pack *p, const limn_piece *piece)
 {
     size_t out_block = (size_t)p->layout.out_block, in_block = (size_t)p->layout.in_block;
-    size_t across = p->ins / in_block;
+    size_t across = p->ins / in_block, in = piece->in / in_block;
     limn_loop_body body = kernel();
 
-    for (size_t o = out / out_block; o < (out + outs) / out_block; o++)
-        body((void *)(uintptr_t)p, o * across + in / in_block, o * across + (in + ins) / in_block,
-             0);
+    for (size_t out = piece->out / out_block; out < (piece->out + piece->outs) / out_block; out++)
+        body((void *)(uintptr_t)p, out * across + in, out * across + in + piece->ins / in_block, 0);
+}
+
+static size_t least_common(size_t a, int b)
+{
+    size_t multiple = a;
+
+    while (multiple % (size_t)b) multiple += a;
+    return multiple;
+}
+
+void limn_pack_piece(const limn_pack *const *packs, int count, size_t least, size_t *outs,
+                     size_t *ins)
+{
+    *outs = *ins = least;
+    for (int k = 0; k < count; k++) {
+        *outs = least_common(*outs, packs[k]->layout.out_block);
+        *ins = least_common(*ins, packs[k]->layout.in_block);
+    }
 }

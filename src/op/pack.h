@@ -28,12 +28,23 @@ typedef struct limn_pack {
     uint16_t *to;
 } limn_pack;
 
+/* A rectangle of channels, with all places of the kernel: an update's share of weights that lie in
+ * blocks of 16 x 16. */
+typedef struct limn_piece {
+    size_t out, outs, in, ins; /* first channels and how many, multiples of 16 */
+    size_t all_ins, taps;      /* of the weights as a whole */
+} limn_piece;
+
 /* False where blocks would need padding, or where plain weights have other kernels than 4x4. */
 bool limn_pack_fits(const limn_pack *pack);
 /* Runs on the compute threads.  Rounds to the nearest, ties to even. */
 void limn_pack_run(const limn_pack *pack);
-/* A rectangle of channels, on the calling thread; all four are multiples of the layout's blocks. */
-void limn_pack_part(const limn_pack *pack, size_t out, size_t outs, size_t in, size_t ins);
+/* One piece, on the calling thread. */
+void limn_pack_one(const limn_pack *pack, const limn_piece *piece);
+/* The least size of pieces, in channels, that no block of any of these sticks out of and that
+ * `least` divides. */
+void limn_pack_piece(const limn_pack *const *packs, int count, size_t least, size_t *outs,
+                     size_t *ins);
 
 /* pack_kernel.c, once a processor level; units: out blocks x in blocks. */
 extern const limn_loop_body limn_kernels_base_pack, limn_kernels_avx2_pack,

@@ -7,7 +7,7 @@
 #include "op/peak.h"
 #include "base/cpu.h"
 #include "base/threads.h"
-#include "op/amx.h"
+#include "op/gradient.h"
 
 #include <time.h>
 
@@ -82,7 +82,7 @@ enum { TILE_FLOPS = 2 * 16 * 16 * 32, TILE_SUMS = 4 };
 /* Factors are zero: it takes as long. */
 __attribute__((target("amx-tile,amx-bf16"))) static float tiles_bf16(void)
 {
-    limn_amx_tiles();
+    limn_gradient_tiles();
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
