@@ -21,7 +21,9 @@
  * pack (plan_packs.c).
  *
  * Types.  bf16 plans keep maps and their gradients in BF16; losses, statistics, parameters and
- * their gradients stay F32, and so does everything computed from those alone.
+ * their gradients stay F32, and so does everything computed from those alone.  A map of which only
+ * the gradient is left, because the activation behind it joined the convolution, has the type of
+ * that activation's output: an element-wise loop does not read one type and write another.
  *
  * Concatenation.  An input that one step writes goes straight to its range of channels in the
  * output, and the gradients of a concatenation are ranges of its gradient: no copies. */
@@ -75,7 +77,11 @@ static void group_values(const limn_plan *plan, limn_value *set)
         bool weighted = limn_op_weight(op, step->call->inputs) >= 0;
         limn_value first = -1;
 
-        if (step->call->backward) continue; /* gradients follow what they are gradients of */
+        if (step->call->backward) { /* gradients follow what they are gradients of */
+            for (int i = 0; i < step->call->inputs && !weighted; i++)
+                if (is_map(op, i) && !(op->float32_outputs & 1)) unite(set, step->dy, step->dx[i]);
+            continue;
+        }
         unite(set, step->residual, step->y[0]);
         for (int i = 0; i < step->call->inputs && !weighted; i++) {
             if (!is_map(op, i)) continue;
