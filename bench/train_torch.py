@@ -62,11 +62,11 @@ def main():
     parser.add_argument("--lambda-L1", type=float, default=100.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--compute", choices=["fp32", "bf16"], default="fp32", help="bf16: autocast, channels-last")
+    parser.add_argument("--compute", choices=["fp32", "bf16"], default="fp32", help="bf16: autocast")
+    parser.add_argument("--channels-last", action="store_true", help="faster in bf16 with PyTorch 2 and AMX")
     parser.add_argument("--out", default="torch_run")
     parser.set_defaults(norm="batch", compile=False, set_to_none=True)
     args = parser.parse_args()
-    args.channels_last = args.compute == "bf16"
     torch.manual_seed(args.seed)
     random.seed(args.seed)
     torch.set_num_threads(args.threads)

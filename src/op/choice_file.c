@@ -18,7 +18,7 @@
 
 /* KERNELS counts up when a way of our own becomes faster: what was measured before is then no
  * longer true, and is measured again.  2: tiles.c in two passes.
- * 4: gradient.c without AMX. */
+ * 4: gradient.c without AMX, few.c in bf16. */
 enum { MACHINE = 240, FILE_MOST = 1 << 20, KERNELS = 4 };
 
 void limn_choices_machine(char *text, size_t size)

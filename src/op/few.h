@@ -14,16 +14,19 @@ limn_status limn_few_prepare(limn_call *call, limn_arena *arena, limn_error *err
 
 /* A run of pixels of one output row: y[pixel][o] = bias[o] + sum of x * w, for pixels whose taps
  * kx_begin to kx_end all lie inside the map.  x is channel block 0 of the first pixel's leftmost
- * tap, block_stride and row_stride are in floats; rows ky_begin to ky_end lie inside.  w is (block,
- * ky, kx, o, channel of the block). */
+ * tap, strides are in elements; rows ky_begin to ky_end lie inside.  w is (block, ky, kx, o,
+ * channel of the block); in bf16 a block has 32 channels, or 16 that are there twice. */
 typedef struct limn_few_run {
-    const float *x, *w, *bias; /* bias may be NULL */
+    const void *x, *w; /* both F32 or both BF16 */
+    const float *bias; /* may be NULL */
     float *y;
-    size_t block_stride, row_stride;
+    size_t block_stride, row_stride, pixel_stride;
     int blocks, kernel_h, kernel_w, ky_begin, ky_end, kx_begin, kx_end, pixels, channels;
 } limn_few_run;
 
 typedef void limn_few_kernel(const limn_few_run *run);
 limn_few_kernel limn_kernels_base_few, limn_kernels_avx2_few, limn_kernels_avx512_few;
+/* BF16, where limn_cpu_has_bf16: few_pairs.c. */
+limn_few_kernel limn_few_pairs;
 
 #endif

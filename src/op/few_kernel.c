@@ -39,8 +39,8 @@ static inline __attribute__((always_inline)) void group(const limn_few_run *r, c
     for (int b = 0; b < r->blocks; b++)
         for (int ky = r->ky_begin; ky < r->ky_end; ky++) {
             const float *row = x + (size_t)b * r->block_stride + (size_t)ky * r->row_stride;
-            const float *w = r->w + (size_t)((b * r->kernel_h + ky) * r->kernel_w) *
-                                        (size_t)(channels * LANES);
+            const float *w = (const float *)r->w + (size_t)((b * r->kernel_h + ky) * r->kernel_w) *
+                                                       (size_t)(channels * LANES);
 
             for (int kx = r->kx_begin; kx < r->kx_end; kx++) {
                 const vector *weights = (const vector *)(const void *)(w + kx * channels * LANES);
@@ -63,8 +63,9 @@ static inline __attribute__((always_inline)) void row(const limn_few_run *r, con
     int p = 0;
 
     for (; p + many <= r->pixels; p += many)
-        group(r, r->x + p * LANES, r->y + p * channels, channels, many);
-    for (; p < r->pixels; p++) group(r, r->x + p * LANES, r->y + p * channels, channels, 1);
+        group(r, (const float *)r->x + p * LANES, r->y + p * channels, channels, many);
+    for (; p < r->pixels; p++)
+        group(r, (const float *)r->x + p * LANES, r->y + p * channels, channels, 1);
 }
 
 void JOIN(LIMN_KERNELS, _few)(const limn_few_run *r)

@@ -134,24 +134,43 @@ static void forward_measure(const norm *n, size_t picture, size_t group, size_t 
                                    out + n->channels);
 }
 
-/* Mean and variance of one channel of a unit, from its slices. */
-static void moments_of(const norm *n, size_t unit, size_t k, double *mean, double *variance)
+/* Pictures first to last, the latter not among them, of a unit. */
+static void pictures_of(const norm *n, size_t unit, size_t *first, size_t *last)
 {
-    size_t group = unit % n->groups, first = n->kind == LIMN_NORM_PICTURE ? unit / n->groups : 0;
-    size_t last = n->kind == LIMN_NORM_PICTURE ? first + 1 : n->pictures;
-    double sum = 0, square = 0, count = (double)((last - first) * n->plane);
+    *first = n->kind == LIMN_NORM_PICTURE ? unit / n->groups : 0;
+    *last = n->kind == LIMN_NORM_PICTURE ? *first + 1 : n->pictures;
+}
 
-    for (size_t picture = first; picture < last; picture++)
-        for (size_t s = 0; s < n->slices; s++) sum += partial_of(n, picture, group, s)[k];
-    *mean = sum / count;
+/* Means and variances of the channels of a unit, from its slices.  Slice by slice and not channel
+ * by channel: channels-last the numbers of one channel are pages apart. */
+static void moments_of(const norm *n, size_t unit, double *mean, double *variance)
+{
+    size_t group = unit % n->groups, channels = channels_of(n, group), first, last;
+    double count;
+
+    pictures_of(n, unit, &first, &last);
+    count = (double)((last - first) * n->plane);
+    memset(mean, 0, channels * sizeof *mean);
+    memset(variance, 0, channels * sizeof *variance);
     for (size_t picture = first; picture < last; picture++)
         for (size_t s = 0; s < n->slices; s++) {
             const double *p = partial_of(n, picture, group, s);
-            double pixels = (double)slice_pixels(n, s), apart = p[k] / pixels - *mean;
 
-            square += p[n->channels + k] + pixels * apart * apart;
+            for (size_t k = 0; k < channels; k++) mean[k] += p[k];
         }
-    *variance = square / count;
+    for (size_t k = 0; k < channels; k++) mean[k] /= count;
+    for (size_t picture = first; picture < last; picture++)
+        for (size_t s = 0; s < n->slices; s++) {
+            const double *p = partial_of(n, picture, group, s), *squares = p + n->channels;
+            double pixels = (double)slice_pixels(n, s);
+
+            for (size_t k = 0; k < channels; k++) {
+                double apart = p[k] / pixels - mean[k];
+
+                variance[k] += squares[k] + pixels * apart * apart;
+            }
+        }
+    for (size_t k = 0; k < channels; k++) variance[k] /= count;
 }
 
 /* Running statistics move a tenth (momentum) of the way; the variance is the unbiased one. */
@@ -174,22 +193,22 @@ static void forward_combine(const norm *n, size_t unit)
     size_t group = unit % n->groups, first = first_channel(n, group);
     float *numbers = n->numbers + unit * 4 * n->channels;
     float *means = statistic(n, &call->y[1], unit), *inverses = statistic(n, &call->y[2], unit);
+    double mean[LIMN_LANES], variance[LIMN_LANES];
 
+    if (n->kind != LIMN_NORM_GIVEN) moments_of(n, unit, mean, variance);
     for (size_t k = 0; k < channels_of(n, group); k++) {
-        double mean, variance;
         float inverse;
 
         if (n->kind == LIMN_NORM_GIVEN) {
-            mean = (double)vector_at(call, 3, first + k, 0);
-            variance = (double)vector_at(call, 4, first + k, 1);
-        } else {
-            moments_of(n, unit, k, &mean, &variance);
-            if (call->inputs == 6) run_along(n, first + k, mean, variance);
+            mean[k] = (double)vector_at(call, 3, first + k, 0);
+            variance[k] = (double)vector_at(call, 4, first + k, 1);
+        } else if (call->inputs == 6) {
+            run_along(n, first + k, mean[k], variance[k]);
         }
-        inverse = (float)(1 / sqrt(variance + (double)call->args->eps));
-        if (means) means[k] = (float)mean;
+        inverse = (float)(1 / sqrt(variance[k] + (double)call->args->eps));
+        if (means) means[k] = (float)mean[k];
         if (inverses) inverses[k] = inverse;
-        numbers[k] = (float)mean;
+        numbers[k] = (float)mean[k];
         numbers[n->channels + k] = inverse * vector_at(call, 1, first + k, 1);
         numbers[2 * n->channels + k] = vector_at(call, 2, first + k, 0);
     }
@@ -240,32 +259,35 @@ static void backward_measure(const norm *n, size_t picture, size_t group, size_t
 static void backward_combine(const norm *n, size_t unit)
 {
     const limn_call *call = n->call;
-    size_t group = unit % n->groups, first = n->kind == LIMN_NORM_PICTURE ? unit / n->groups : 0;
-    size_t last = n->kind == LIMN_NORM_PICTURE ? first + 1 : n->pictures;
-    double count = (double)((last - first) * n->plane);
-    double *total = n->total + unit * 2 * n->channels;
+    size_t group = unit % n->groups, channels = channels_of(n, group), first, last;
+    double *sum = n->total + unit * 2 * n->channels, *product = sum + n->channels, count;
     float *numbers = n->numbers + unit * 4 * n->channels;
     const float *means = statistic(n, &call->y[1], unit);
     const float *inverses = statistic(n, &call->y[2], unit);
 
-    for (size_t k = 0; k < channels_of(n, group); k++) {
-        double inverse = (double)inverses[k], sum = 0, product = 0;
+    pictures_of(n, unit, &first, &last);
+    count = (double)((last - first) * n->plane);
+    memset(sum, 0, channels * sizeof *sum);
+    memset(product, 0, channels * sizeof *product);
+    for (size_t picture = first; picture < last; picture++)
+        for (size_t s = 0; s < n->slices; s++) {
+            const double *p = partial_of(n, picture, group, s), *products = p + n->channels;
 
-        for (size_t picture = first; picture < last; picture++)
-            for (size_t s = 0; s < n->slices; s++) {
-                const double *p = partial_of(n, picture, group, s);
-
-                sum += p[k];
-                product += p[n->channels + k];
+            for (size_t k = 0; k < channels; k++) {
+                sum[k] += p[k];
+                product[k] += products[k];
             }
-        total[k] = sum;
-        total[n->channels + k] = product * inverse;
-        if (n->kind == LIMN_NORM_GIVEN) sum = product = 0;
+        }
+    for (size_t k = 0; k < channels; k++) {
+        bool given = n->kind == LIMN_NORM_GIVEN;
+        double inverse = (double)inverses[k];
+
         numbers[k] = means[k];
         numbers[n->channels + k] = (float)inverse *
                                    vector_at(call, 1, first_channel(n, group) + k, 1);
-        numbers[2 * n->channels + k] = (float)(sum / count);
-        numbers[3 * n->channels + k] = (float)(product * inverse * inverse / count);
+        numbers[2 * n->channels + k] = given ? 0 : (float)(sum[k] / count);
+        numbers[3 * n->channels + k] = given ? 0 : (float)(product[k] * inverse * inverse / count);
+        product[k] *= inverse;
     }
 }
 
@@ -310,10 +332,9 @@ static void whole_units(void *context, size_t begin, size_t end, int part)
 
     (void)part;
     for (size_t unit = begin; unit < end; unit++) {
-        size_t group = unit % n->groups;
-        size_t first = n->kind == LIMN_NORM_PICTURE ? unit / n->groups : 0;
-        size_t last = n->kind == LIMN_NORM_PICTURE ? first + 1 : n->pictures;
+        size_t group = unit % n->groups, first, last;
 
+        pictures_of(n, unit, &first, &last);
         if (n->measure)
             for (size_t picture = first; picture < last; picture++)
                 for (size_t s = 0; s < n->slices; s++) n->measure(n, picture, group, s);
