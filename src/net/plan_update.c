@@ -25,15 +25,19 @@ static int readers(const limn_plan *plan, limn_value value)
     return count;
 }
 
-/* Whether a step reads or writes the parameter itself; packs of it may be read by any step. */
-static bool touches(const limn_plan *plan, const limn_step *step, int parameter)
+/* Whether a step needs what this update changes as it was: the parameter itself, or a pack of it
+ * that the update writes. */
+static bool depends(const limn_plan *plan, const limn_step *step, const limn_step *update)
 {
     limn_value values[2 * LIMN_STEP_VALUES];
     int count = limn_step_reads(step, values);
 
     count += limn_step_writes(step, values + count);
-    for (int k = 0; k < count; k++)
-        if (plan->places[values[k]].parameter == parameter) return true;
+    for (int k = 0; k < count; k++) {
+        if (plan->places[values[k]].parameter == plan->places[update->x[0]].parameter) return true;
+        for (int i = 0; i < update->pack_count; i++)
+            if (values[k] == update->packs[i]) return true;
+    }
     return false;
 }
 
@@ -79,7 +83,7 @@ static int maker_of(const limn_plan *plan, int update, int count)
             weight = limn_op_weight(step->call->op, step->call->inputs);
         if (weight >= 0 && step->dx[weight] == gradient)
             return hands_over(plan, step, weight, u->call) ? s : -1;
-        if (touches(plan, step, plan->places[u->x[0]].parameter)) return -1;
+        if (depends(plan, step, u)) return -1;
     }
     return -1;
 }
