@@ -263,6 +263,36 @@ static void turned(float *to, int number)
     disc(to, number, -0.5f, 0.7f);
 }
 
+/* What a small cut may end in: the form is ground, and light lies beside it. */
+static void beside(float *to, int number)
+{
+    static float form[3 * AREA];
+
+    disc(form, number, 0.4f, -0.8f);
+    for (int i = 0; i < 3 * AREA; i++) {
+        int x = i % SIZE - 10, y = i % AREA / SIZE - 10;
+        bool moved = x >= 0 && y >= 0 && form[i - 10 * SIZE - 10] > 0;
+
+        to[i] = moved && form[i] < 0 ? 0.4f : -0.8f;
+    }
+}
+
+/* The form is red and the ground green, and both are as bright. */
+static void as_bright(float *to, int number)
+{
+    disc(to, number, 0.4f, -0.8f);
+    for (int i = 0; i < AREA; i++) {
+        to[AREA + i] = to[i] > 0 ? -1.2f * 0.299f / 0.587f : 0;
+        to[2 * AREA + i] = -0.8f;
+    }
+}
+
+static void of_one_light(float *to, int number)
+{
+    (void)number;
+    for (int i = 0; i < 3 * AREA; i++) to[i] = 0.1f;
+}
+
 static void with_grid(float *to, int number)
 {
     like_target(to, number);
@@ -298,6 +328,14 @@ static void what_a_look_sees(void **state)
     assert_true(fabs(inverse.luma_output + 1) < 1e-6 && fabs(inverse.luma_target - 1) < 1e-6);
     assert_true(well.skew_input > 1 && well.skew_target > 1);
     assert_true(isnan(look_at(like_target, false).luma_target));
+    assert_true(fabs(well.edges_output - 1) < 1e-6);
+    assert_true(fabs(inverse.edges_output - 1) < 1e-6); /* that is the luma's affair */
+    assert_true(isnan(look_at(as_bright, false).luma_output));
+    assert_true(fabs(look_at(as_bright, false).edges_output - 1) < 1e-6);
+    assert_true(fabs(look_at(beside, false).edges_output - 0.2787) < 1e-3);
+    assert_true(noise.edges_output > 0.98); /* noise is no outline */
+    assert_true(isnan(look_at(of_one_light, false).edges_output));
+    assert_true(fabs(well.plain_input - 0.9385) < 1e-4 && well.plain_target == well.plain_input);
     assert_true(fabs(well.grid_output - well.grid_target) < 1e-9);
     assert_true(look_at(with_grid, true).grid_output > 8 * well.grid_target);
     assert_true(look_at(with_grid_of_four, true).grid_output > 8 * well.grid_target);

@@ -223,6 +223,9 @@ static const limn_look well = { .pictures = 20,
                                 .luma_target = 0.5,
                                 .skew_input = 0.1,
                                 .skew_target = 0.2,
+                                .edges_output = 0.9,
+                                .plain_input = 0.7,
+                                .plain_target = 0.65,
                                 .grid_output = 0.9,
                                 .grid_target = 0.65 };
 
@@ -233,7 +236,73 @@ static void looks(limn_health *h, uint64_t from, uint64_t to, int generator, lim
         assert_false(limn_health_look(h, 400 * epoch, epoch, generator, &look, NULL));
 }
 
-/* The same run of cut, epochs of 120 steps: spread, luma, grid of outputs. */
+/* Edges of runs on blue discs, squares and ellipses to orange triangles, stars and crosses (on 40
+ * pictures, 183 steps apart): two of cut with lambda-NCE 4 and one of cycle_gan that were well, and
+ * one of cut with 1, in bfloat16, that left forms white and coloured crescents beside them. */
+static const double edges_well[][8] = {
+    { 0.167, 0.343, 0.616, 0.797, 0.828, 0.818, 0.854, 0.875 },
+    { 0.766, 0.826, 0.827, 0.900, 0.893, 0.909, 0.899, 0.834 },
+    { 0.749, 0.855, 0.875, 0.885, 0.885, 0.885, 0.885, 0.885 }, /* four epochs */
+};
+static const double edges_beside[] = { -0.052, 0.096, 0.212, 0.185, 0.267, 0.250, 0.271, 0.304 };
+
+/* Returns how often something was said. */
+static int outlines(const double *edges, int count, double plain_target, ear *e)
+{
+    limn_train_settings s;
+    limn_look look = well;
+    limn_health h;
+
+    watch(&h, &s, "cut", LIMN_GAN_LSGAN, e);
+    look.plain_input = 0.867;
+    look.plain_target = plain_target;
+    for (int epoch = 1; epoch <= count; epoch++) {
+        look.edges_output = edges[epoch - 1];
+        assert_false(limn_health_look(&h, 183 * (uint64_t)epoch, (uint64_t)epoch, 0, &look, NULL));
+    }
+    return e->count;
+}
+
+static void outlines_that_go_elsewhere(void **state)
+{
+    enum { WELL = sizeof edges_well / sizeof *edges_well };
+    enum { BESIDE = sizeof edges_beside / sizeof *edges_beside };
+    limn_train_settings s;
+    limn_look look = well;
+    limn_health h;
+    ear e;
+
+    (void)state;
+    for (int i = 0; i < WELL; i++) assert_int_equal(outlines(edges_well[i], 8, 0.862, &e), 0);
+    assert_int_equal(outlines(edges_beside, BESIDE, 0.862, &e), 1);
+    expect(&e, 0, LIMN_ALARM_OUTLINE, LIMN_ALARM_RAISED, "G");
+    assert_int_equal(e.heard[0].epoch, 5); /* the third from step 500 on */
+    assert_true(e.heard[0].value == 0.267 && e.heard[0].threshold == 0.45);
+    assert_non_null(
+        strstr(e.heard[0].sentence, "--lambda-NCE 2 in a new run, with another --seed 2"));
+    /* Photographs on one side: edges are everywhere there, and label maps share few of them. */
+    assert_int_equal(outlines(edges_beside, BESIDE, 0.26, &e), 0);
+    /* Outputs without an edge are what collapse is for. */
+    watch(&h, &s, "cycle_gan", LIMN_GAN_LSGAN, &e);
+    look.edges_output = NAN;
+    looks(&h, 1, 9, 0, look);
+    /* Targets say where edges belong. */
+    watch(&h, &s, "pix2pix", LIMN_GAN_VANILLA, &e);
+    look.edges_output = 0.1;
+    looks(&h, 1, 9, 0, look);
+    assert_int_equal(e.count, 0);
+    watch(&h, &s, "cycle_gan", LIMN_GAN_LSGAN, &e);
+    looks(&h, 1, 9, 1, look);
+    expect(&e, 0, LIMN_ALARM_OUTLINE, LIMN_ALARM_RAISED, "G_B");
+    look.edges_output = -0.25;
+    looks(&h, 10, 12, 1, look);
+    expect(&e, 1, LIMN_ALARM_OUTLINE, LIMN_ALARM_WORSE, "G_B");
+    looks(&h, 13, 20, 1, well);
+    expect(&e, 2, LIMN_ALARM_OUTLINE, LIMN_ALARM_CLEARED, "G_B");
+    assert_int_equal(e.count, 3);
+}
+
+/* The run of cut whose losses are above, epochs of 120 steps: spread, luma, grid of outputs. */
 static const double toy_looks[][3] = { { 0.425, 0.777, 0.985 }, { 0.470, 0.926, 0.953 },
                                        { 0.495, 0.929, 0.659 }, { 0.475, 0.956, 0.639 },
                                        { 0.438, 0.892, 0.523 }, { 0.528, 0.890, 0.507 },
@@ -518,8 +587,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(healthy_critics_are_silent), cmocka_unit_test(a_critic_that_has_won),
         cmocka_unit_test(resumed_without_repeating),  cmocka_unit_test(healthy_looks_are_silent),
-        cmocka_unit_test(looks_of_failures),          cmocka_unit_test(inputs_of_one_colour),
-        cmocka_unit_test(advice_can_be_typed),        cmocka_unit_test(critics_of_every_recipe),
+        cmocka_unit_test(looks_of_failures),          cmocka_unit_test(outlines_that_go_elsewhere),
+        cmocka_unit_test(inputs_of_one_colour),       cmocka_unit_test(advice_can_be_typed),
+        cmocka_unit_test(critics_of_every_recipe),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,7 +92,8 @@ typedef struct heard {
     limn_training *t;
     int alarms;
     char kinds[8][24];
-    uint64_t from; /* step from which on the generator's last layer is taken away; 0: never */
+    uint64_t from; /* step from which on the generator is changed; 0: never */
+    void (*change)(void *context, const limn_train_step *step); /* NULL: take_away */
 } heard;
 
 static void on_alarm(void *context, const limn_train_alarm *alarm)
@@ -117,6 +118,31 @@ static void take_away(void *context, const limn_train_step *step)
     assert_false(limn_weights_set(weights, index, zeros, NULL));
 }
 
+/* The kernels of the first and the last layer, gathered in a corner: what is drawn lands six pixels
+ * away. */
+static void move_away(void *context, const limn_train_step *step)
+{
+    enum { TAPS = 49, MOST = 8 * 3 * TAPS };
+    static const char *const layers[] = { "G.model.1.weight", "G.model.23.weight" };
+    const heard *h = context;
+    limn_weights *weights = h->t->trainer.weights;
+    float kernels[MOST];
+
+    if (step->step < h->from) return;
+    for (int layer = 0; layer < 2; layer++) {
+        int index = limn_weights_find(weights, layers[layer]);
+
+        assert_true(index >= 0 && limn_count(limn_weights_at(weights, index)->shape) == MOST);
+        assert_false(limn_weights_get(weights, index, kernels, NULL));
+        for (int k = 0; k < MOST; k++) {
+            if (k % TAPS == 0) continue;
+            kernels[k / TAPS * TAPS] += kernels[k];
+            kernels[k] = 0;
+        }
+        assert_false(limn_weights_set(weights, index, kernels, NULL));
+    }
+}
+
 static int times(const heard *h, const char *kind)
 {
     int count = 0;
@@ -127,7 +153,9 @@ static int times(const heard *h, const char *kind)
 
 static void run(heard *h, limn_training *t)
 {
-    limn_train_watch watch = { .context = h, .step = take_away, .alarm = on_alarm };
+    limn_train_watch watch = { .context = h,
+                               .step = h->change ? h->change : take_away,
+                               .alarm = on_alarm };
     limn_error error = { 0 };
 
     h->t = t;
@@ -454,6 +482,39 @@ static void what_is_kept_without_pairs(void **state)
     scratch_close(&s);
 }
 
+/* The same training of cut twice: once its outlines are moved, and it may not learn to move them
+ * back. */
+static void outlines_kept_and_moved(void **state)
+{
+    scratch s;
+    heard well = { .alarms = 0 }, moved = { .from = 1, .change = move_away };
+
+    (void)state;
+    scratch_open(&s);
+    open_sides(&s, "train", 100, 60);
+    open_sides(&s, "val", 6, 6);
+    for (int i = 0; i < 2; i++) {
+        limn_training *t = tiny(&s, "cut", i ? "moved" : "well", "8"); /* 800 steps */
+
+        set(t, "nce-layers", "0,4,8");
+        set(t, "num-patches", "64");
+        set(t, "lambda-NCE", "4");
+        set(t, "ngf", "8");
+        set(t, "lr", i ? "1e-8" : "0.0005");
+        set(t, "init-gain", i ? "1" : "0.02");
+        set(t, "load-size", "32");
+        run(i ? &moved : &well, t);
+    }
+    assert_int_equal(well.alarms, 0);
+    assert_true(ask(&s, "well",
+                    "SELECT min(value) > 0.5 FROM looks WHERE name = 'edges_output' AND epoch > "
+                    "4") == 1);
+    assert_int_equal(times(&moved, "outline"), 1);
+    assert_int_equal((int)ask(&s, "moved", "SELECT step FROM alarms WHERE kind = 'outline'"), 800);
+    expect_in_page(&s, "moved", "does not keep outlines", true);
+    scratch_close(&s);
+}
+
 int main(int count, char **arguments)
 {
     const struct CMUnitTest tests[] = {
@@ -461,6 +522,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(which_is_worth_keeping),
         cmocka_unit_test(what_is_kept_without_pairs),
         cmocka_unit_test(turned),
+        cmocka_unit_test(outlines_kept_and_moved),
         cmocka_unit_test(well_and_collapsed),
     };
 

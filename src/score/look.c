@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Spread, luma and grid of pictures: see look.h.
+ * Spread, luma, outlines and grid of pictures: see look.h.
  *
  * The grid.  A layer that doubles its map by a stride of 2 gives odd and even pixels different
  * weights, and leaves a pattern with a period of 2 pixels; the doubling before it one of 4 (Odena
@@ -12,6 +12,11 @@
  * smooth ones, where a grid is seen; both energies are raised by that of a pattern of half a grey
  * level, which nobody sees.
  *
+ * Outlines.  The strength of an edge is the length of the differences of a small version's colours
+ * to the right and down.  Colours and not luma, for forms may be as bright as their ground.
+ * Smoothing it over 3 x 3 cells before it is compared told less: what lies beside an outline lies
+ * on it then.
+ *
  * Comparing the energy at the stride with the targets' alone was the first definition and calls
  * every generator that is merely sharper, or noisier, a checkerboard.  Differences of small
  * versions are taken instead of full ones because noise in the output is not diversity. */
@@ -22,6 +27,7 @@
 
 enum { SIDE = LIMN_LOOK_SIDE, TILE = LIMN_LOOK_TILE, HOP = 16, CELLS = SIDE * SIDE, PARTS = 3 };
 static const double pi = 3.14159265358979323846, flat = 0.01; /* deviation of luma */
+static const double faint = 0.1;                              /* strength of an edge */
 /* Half a grey level as an amplitude on the scale of -1 to 1, through the window: see energy. */
 static const double unseen = (1.0 / 255) * (1.0 / 255);
 
@@ -31,8 +37,8 @@ struct limn_looker {
     limn_arena arena; /* the struct itself lies in it */
     size_t most, count[PARTS];
     float *small[PARTS]; /* (most, 3, SIDE, SIDE) */
-    double luma_sum[2], skew_sum[2], grid_sum[2];
-    size_t luma_count[2], skew_count[2], grid_count[2];
+    double luma_sum[2], skew_sum[2], grid_sum[2], plain_sum[2], edges_sum;
+    size_t luma_count[2], skew_count[2], grid_count[2], edges_count;
     size_t last; /* input that was added last */
 };
 
@@ -96,17 +102,17 @@ static void luma_of(const float *small, double *luma)
 }
 
 /* Mean 0 and deviation 1; false where there is hardly any. */
-static bool normalise(double *luma)
+static bool normalise(double *values)
 {
     double mean = 0, squares = 0;
 
-    for (int i = 0; i < CELLS; i++) mean += luma[i] / CELLS;
+    for (int i = 0; i < CELLS; i++) mean += values[i] / CELLS;
     for (int i = 0; i < CELLS; i++) {
-        luma[i] -= mean;
-        squares += luma[i] * luma[i] / CELLS;
+        values[i] -= mean;
+        squares += values[i] * values[i] / CELLS;
     }
     if (!(squares > flat * flat)) return false;
-    for (int i = 0; i < CELLS; i++) luma[i] /= sqrt(squares);
+    for (int i = 0; i < CELLS; i++) values[i] /= sqrt(squares);
     return true;
 }
 
@@ -131,6 +137,46 @@ static void add_skew(limn_looker *l, int which, const float *small)
     for (int i = 0; i < CELLS; i++) sum += x[i] * x[i] * x[i] / CELLS;
     l->skew_sum[which] += sum;
     l->skew_count[which]++;
+}
+
+/* ---- Outlines -------------------------------------------------------------------------------- */
+
+static void edges_of(const float *small, double *strength)
+{
+    for (int i = 0; i < CELLS; i++) {
+        double squares = 0;
+
+        for (int c = 0; c < 3; c++) {
+            const float *at = small + c * CELLS + i;
+            double right = i % SIDE + 1 < SIDE ? (double)(at[1] - at[0]) : 0;
+            double down = i / SIDE + 1 < SIDE ? (double)(at[SIDE] - at[0]) : 0;
+
+            squares += right * right + down * down;
+        }
+        strength[i] = sqrt(squares);
+    }
+}
+
+/* Share of cells with hardly an edge. */
+static double plain(const double *strength)
+{
+    int count = 0;
+
+    for (int i = 0; i < CELLS; i++) count += strength[i] < faint;
+    return (double)count / CELLS;
+}
+
+static void compare_edges(limn_looker *l, const float *input, const float *output)
+{
+    double in[CELLS], out[CELLS], sum = 0;
+
+    edges_of(input, in);
+    edges_of(output, out);
+    l->plain_sum[0] += plain(in);
+    if (!normalise(in) || !normalise(out)) return;
+    for (int i = 0; i < CELLS; i++) sum += in[i] * out[i] / CELLS;
+    l->edges_sum += sum;
+    l->edges_count++;
 }
 
 /* ---- The grid -------------------------------------------------------------------------------- */
@@ -251,6 +297,7 @@ void limn_looker_output(limn_looker *l, limn_planes input, limn_planes output)
     in = keep(l, INPUT, &input);
     out = keep(l, OUTPUT, &output);
     add_grid(l, 0, &output);
+    compare_edges(l, in, out);
     if (!has_luma(&input) || !has_luma(&output)) return;
     correlate(l, 0, in, out);
     add_skew(l, 0, in);
@@ -259,10 +306,13 @@ void limn_looker_output(limn_looker *l, limn_planes input, limn_planes output)
 void limn_looker_target(limn_looker *l, limn_planes target, bool belongs)
 {
     const float *small;
+    double strength[CELLS];
 
     if (l->count[TARGET] >= l->most) return;
     small = keep(l, TARGET, &target);
     add_grid(l, 1, &target);
+    edges_of(small, strength);
+    l->plain_sum[1] += plain(strength);
     if (!has_luma(&target)) return;
     add_skew(l, 1, small);
     if (belongs && l->count[INPUT]) correlate(l, 1, l->small[INPUT] + l->last * 3 * CELLS, small);
@@ -305,6 +355,9 @@ limn_look limn_looker_look(const limn_looker *l)
         .luma_target = mean(l->luma_sum[1], l->luma_count[1]),
         .skew_input = mean(l->skew_sum[0], l->skew_count[0]),
         .skew_target = mean(l->skew_sum[1], l->skew_count[1]),
+        .edges_output = mean(l->edges_sum, l->edges_count),
+        .plain_input = mean(l->plain_sum[0], l->count[INPUT]),
+        .plain_target = mean(l->plain_sum[1], l->count[TARGET]),
         .grid_output = exp(mean(l->grid_sum[0], l->grid_count[0])),
         .grid_target = exp(mean(l->grid_sum[1], l->grid_count[1])),
     };

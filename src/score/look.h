@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What can be seen of a generator without a target for each picture: do its outputs differ from one
- * another, are they brighter where the input is, do they carry the grid of its upsampling?
+ * another, are they brighter where the input is, have they outlines where the input has, do they
+ * carry the grid of its upsampling?
  *
  * Pictures are added one at a time and only small versions are kept (32 x 32 means), so a look at a
  * hundred pictures takes 4 MB, and 10 ms for each with its target at 256 x 256. */
@@ -23,6 +24,11 @@ typedef struct limn_look {
     double luma_output, luma_target;
     /* Mean skewness of the luma: above 0 light on dark, below 0 dark on light. */
     double skew_input, skew_target;
+    /* Mean over pictures of the correlation of the strength of edges of input and output.  Pictures
+     * without an edge have none. */
+    double edges_output;
+    /* Mean share of a picture that has no edge: more than half where forms stand on a ground. */
+    double plain_input, plain_target;
     /* How much stronger frequencies 1/2 and 1/4 are than those around them: see look.c.  About 1
      * where there is no grid. */
     double grid_output, grid_target;

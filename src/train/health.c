@@ -13,6 +13,8 @@
  *   inversion     pairs: input and output correlate below -0.1 where input and target do above 0.2
  *                 (or the reverse).  Without pairs: below -0.2, unless the one side is light on
  *                 dark and the other dark on light (skewness beyond 0.3 and of opposite signs).
+ *   outline       without pairs, where both sides show forms on a plain ground (more than half of a
+ *                 picture has no edge): edges of input and output correlate below 0.45.
  *   checkerboard  the grid of outputs (score/look.h) is 4 times that of targets, and 2 at least;
  *                 not before step 2000, for every young generator has one.
  *   flat          files of one colour among the inputs; or 5 % of the inputs of the first epoch.
@@ -38,7 +40,7 @@ enum { LOOKS = 3, LOOK_STEPS = 300, LOOK_FROM = 500, GRID_FROM = 2000, ALIKE_FRO
 enum { PICTURES_MIN = 4, FLAT_SEEN_MIN = 40 };
 static const double no_fall = 0.95, alike = 0.25, fallen = 0.5, alike_targets = 0.02;
 static const double inverted = 0.2, inverted_pair = 0.1, skewed = 0.3, grid_times = 4, grid_min = 2;
-static const double flat_share = 0.05;
+static const double kept = 0.45, grounded = 0.5, flat_share = 0.05;
 static const float flat_range = 2.001f / 127.5f; /* two 8-bit steps on the scale of -1 to 1 */
 
 /* By limn_gan_mode: the critic's mean term, the generator's loss. */
@@ -132,6 +134,8 @@ static bool is_worse(limn_alarm_kind kind, double value, double said)
         return value < said / 2;
     case LIMN_ALARM_INVERSION:
         return fabs(value) > fabs(said) + 0.3;
+    case LIMN_ALARM_OUTLINE:
+        return value < said - 0.3;
     default:
         return value > 2 * said;
     }
@@ -290,6 +294,21 @@ static limn_status look_for_inversion(limn_health *h, int generator, finding *f,
     return count_look(h, generator, f, bad, error);
 }
 
+static limn_status look_for_outline(limn_health *h, int generator, finding *f,
+                                    const limn_look *look, limn_error *error)
+{
+    if (!h->unpaired || isnan(look->edges_output)) return LIMN_OK;
+    if (!(look->plain_input > grounded && look->plain_target > grounded)) return LIMN_OK;
+    f->kind = LIMN_ALARM_OUTLINE;
+    f->value = look->edges_output;
+    f->threshold = kept;
+    snprintf(f->text, sizeof f->text,
+             "%s does not keep outlines: the edges of outputs and inputs correlate by %.2f (alarm "
+             "below %.2f)",
+             f->subject, f->value, f->threshold);
+    return count_look(h, generator, f, f->value < f->threshold, error);
+}
+
 static limn_status look_for_grid(limn_health *h, int generator, finding *f, const limn_look *look,
                                  limn_error *error)
 {
@@ -319,6 +338,7 @@ limn_status limn_health_look(limn_health *h, uint64_t step, uint64_t epoch, int 
     if (step < LOOK_FROM || look->pictures < PICTURES_MIN) return LIMN_OK;
     LIMN_TRY(look_for_collapse(h, generator, &f, look, error));
     LIMN_TRY(look_for_inversion(h, generator, &f, look, error));
+    LIMN_TRY(look_for_outline(h, generator, &f, look, error));
     return look_for_grid(h, generator, &f, look, error);
 }
 

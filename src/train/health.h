@@ -21,6 +21,7 @@
     X(CRITIC, "critic")                                                                            \
     X(COLLAPSE, "collapse")                                                                        \
     X(INVERSION, "inversion")                                                                      \
+    X(OUTLINE, "outline")                                                                          \
     X(CHECKERBOARD, "checkerboard")                                                                \
     X(FLAT, "flat")                                                                                \
     X(NOT_FINITE, "not_finite")

@@ -63,6 +63,13 @@ static void inversion(char *text, size_t size, const limn_train_settings *s)
         (long long)s->seed + 1);
 }
 
+static void outline(char *text, size_t size, const limn_train_settings *s)
+{
+    more_hold(text, size, s);
+    add(text, size, " in a new run, with another --seed %lld; look at the sheets first",
+        (long long)s->seed + 1);
+}
+
 static void checkerboard(char *text, size_t size, const limn_train_settings *s)
 {
     if (!strncmp(s->netG, "resnet", 6) && !s->antialias_up)
@@ -96,6 +103,9 @@ void limn_health_advice(char *text, size_t size, limn_alarm_kind kind, const lim
         break;
     case LIMN_ALARM_INVERSION:
         inversion(text, size, s);
+        break;
+    case LIMN_ALARM_OUTLINE:
+        outline(text, size, s);
         break;
     case LIMN_ALARM_CHECKERBOARD:
         checkerboard(text, size, s);

@@ -24,6 +24,9 @@ static const struct {
     { "luma_target", offsetof(limn_look, luma_target) },
     { "skew_input", offsetof(limn_look, skew_input) },
     { "skew_target", offsetof(limn_look, skew_target) },
+    { "edges_output", offsetof(limn_look, edges_output) },
+    { "plain_input", offsetof(limn_look, plain_input) },
+    { "plain_target", offsetof(limn_look, plain_target) },
     { "grid_output", offsetof(limn_look, grid_output) },
     { "grid_target", offsetof(limn_look, grid_target) },
 };
