@@ -49,9 +49,8 @@ typedef struct limn_step {
     limn_value from, to; /* PACK, COPY */
     limn_dnn_primitive *pack;
     bool kept;                        /* PACK: passed over while plan->packed */
-    limn_value packs[LIMN_PACKS_MAX]; /* CALL: packs of its result that it writes too */
-    int pack_count;
-    struct limn_step *update; /* CALL: a step that this one does too, with its gradient */
+    limn_value packs[LIMN_PACKS_MAX]; /* CALL: the values of call->packs */
+    struct limn_step *update;         /* CALL: a step that this one does too, with its gradient */
     limn_call *call; /* of CALL; stays where it is when steps are inserted: prepare() may keep
                         its address */
     int scratch;     /* buffer, or -1 */
@@ -106,6 +105,9 @@ enum { LIMN_STEP_VALUES = 3 * LIMN_INPUTS_MAX + 2 * LIMN_OUTPUTS_MAX + LIMN_PACK
 int limn_step_reads(const limn_step *step, limn_value *values);
 int limn_step_writes(const limn_step *step, limn_value *values);
 
+/* Whether a step is an update that can take weights piece by piece and pack them; one that sums
+ * gradients is not. */
+bool limn_step_takes_pieces(const limn_step *step);
 /* Index of the input of kind WEIGHT, or -1. */
 int limn_op_weight(const limn_op *op, int inputs);
 /* Floating-point operations of a forward node with weights in one direction, 2 a multiply-add, of

@@ -11,9 +11,9 @@
  * writes the packs while it has the weights at hand, and they are kept from one run of the plan to
  * the next.  A pix2pix step in bf16 on two cores without AMX: 271.7 ms instead of 279.9 (medians of
  * five turns), of which Adam and packs are 40 instead of 52; convolutions lose some of it again to
- * packs that are not in the cache.  The price is memory, 2 bytes a weight and
- * layout.  The pack step stays in the list, for the first run and for whenever somebody else has
- * changed weights since (limn_weights_changes); otherwise it is passed over. */
+ * packs that are not in the cache.  The price is memory, 2 bytes a weight and layout.  The pack
+ * step stays in the list, for the first run and for whenever somebody else has changed weights
+ * since (limn_weights_changes); otherwise it is passed over. */
 #include "net/plan_inside.h"
 #include "op/dnn_int8.h"
 
@@ -133,9 +133,7 @@ static int update_of(const limn_plan *plan, int parameter)
         if (step->kind != LIMN_STEP_CALL || !(step->call->op->flags & LIMN_OP_UPDATE) ||
             parameter_of(plan, step->y[0]) != parameter)
             continue;
-        if (found >= 0 || !step->call->op->update ||
-            step->call->inputs > step->call->op->inputs_min) /* it sums gradients */
-            return -1;
+        if (found >= 0 || !limn_step_takes_pieces(step)) return -1;
         found = s;
     }
     return found;
@@ -164,7 +162,7 @@ static bool same_pack(const limn_plan *plan, const limn_step *first, const limn_
 static void keep(limn_plan *plan, limn_step *pack, limn_step *update)
 {
     pack->kept = plan->places[pack->to].kept = true;
-    update->packs[update->pack_count++] = pack->to;
+    update->packs[update->call->pack_count] = pack->to;
     update->call->packs[update->call->pack_count++] = limn_dnn_pack_own(pack->pack);
     for (limn_step *later = pack + 1; later < plan->steps + plan->step_count; later++) {
         if (!same_pack(plan, pack, later)) continue;
@@ -187,7 +185,7 @@ static void keep_packs(limn_plan *plan)
                          : -1;
 
         /* Somebody who reads the old weights once they have changed needs a pack of his own. */
-        if (update < 0 || plan->steps[update].pack_count == LIMN_PACKS_MAX ||
+        if (update < 0 || plan->steps[update].call->pack_count == LIMN_PACKS_MAX ||
             (s < update && read_after(plan, pack->to, update)))
             continue;
         keep(plan, pack, &plan->steps[update]);

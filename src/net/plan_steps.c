@@ -26,6 +26,12 @@ static int append(limn_value *values, int count, limn_value value)
     return count;
 }
 
+bool limn_step_takes_pieces(const limn_step *step)
+{
+    return step->kind == LIMN_STEP_CALL && step->call->op->flags & LIMN_OP_UPDATE &&
+           step->call->op->update && step->call->inputs == step->call->op->inputs_min;
+}
+
 /* A gradient that an update takes as it is made is in no memory. */
 static bool is_handed_over(const limn_step *step, limn_value value)
 {
@@ -66,7 +72,7 @@ int limn_step_writes(const limn_step *step, limn_value *values)
         }
     else
         for (int j = 0; j < LIMN_OUTPUTS_MAX; j++) count = append(values, count, step->y[j]);
-    for (int k = 0; k < step->pack_count; k++) count = append(values, count, step->packs[k]);
+    for (int k = 0; k < step->call->pack_count; k++) count = append(values, count, step->packs[k]);
     return step->update ? count + limn_step_writes(step->update, values + count) : count;
 }
 

@@ -35,7 +35,7 @@ static bool depends(const limn_plan *plan, const limn_step *step, const limn_ste
     count += limn_step_writes(step, values + count);
     for (int k = 0; k < count; k++) {
         if (plan->places[values[k]].parameter == plan->places[update->x[0]].parameter) return true;
-        for (int i = 0; i < update->pack_count; i++)
+        for (int i = 0; i < update->call->pack_count; i++)
             if (values[k] == update->packs[i]) return true;
     }
     return false;
@@ -62,7 +62,7 @@ static bool hands_over(const limn_plan *plan, const limn_step *step, int weight,
     limn_shape w = plan->places[step->dx[weight]].shape;
     size_t outs, ins;
 
-    limn_pack_piece(update->packs, update->pack_count, 32, &outs, &ins);
+    limn_pack_piece(update->packs, update->pack_count, LIMN_PIECE_SIDE, &outs, &ins);
     return step->into[weight] < 0 &&
            outs * ins * (size_t)w.h * (size_t)w.w <= step->call->update_floats;
 }
@@ -88,12 +88,6 @@ static int maker_of(const limn_plan *plan, int update, int count)
     return -1;
 }
 
-static bool is_update(const limn_step *step)
-{
-    return step->kind == LIMN_STEP_CALL && step->call->op->flags & LIMN_OP_UPDATE &&
-           step->call->op->update && step->call->inputs == step->call->op->inputs_min;
-}
-
 limn_status limn_plan_join_updates(limn_plan *plan, limn_error *error)
 {
     int count = 0;
@@ -101,7 +95,7 @@ limn_status limn_plan_join_updates(limn_plan *plan, limn_error *error)
     if (plan->compute == LIMN_COMPUTE_PLAIN || plan->settings.no_fusion) return LIMN_OK;
     for (int s = 0; s < plan->step_count; s++) {
         limn_step *step = &plan->steps[s], *update;
-        int maker = is_update(step) ? maker_of(plan, s, count) : -1;
+        int maker = limn_step_takes_pieces(step) ? maker_of(plan, s, count) : -1;
 
         if (maker < 0) {
             plan->steps[count++] = *step;

@@ -37,7 +37,7 @@
 
 enum {
     TILE = 16,
-    SIDE = 2 * TILE,
+    SIDE = LIMN_PIECE_SIDE,
     STRIP = 32,          /* channels of a tile, of a unit; places of a tile */
     HELD = 8,            /* channels of x whose sums with 32 of y are in registers */
     PIECE = 96 * 32 * 16 /* floats: the largest that an update may ask for */

@@ -9,7 +9,10 @@
 
 #include <stdint.h>
 
-enum { LIMN_PACK_LANES = 16 };
+enum {
+    LIMN_PACK_LANES = 16,
+    LIMN_PIECE_SIDE = 32 /* channels: gradient.c makes 32 x 32 at a time, of whole pieces */
+};
 
 /* To: (out blocks, in blocks, taps) or, with taps_outside, (out blocks, taps, in blocks), and
  * inside a block either (in / 2, out, 2 in) or, with pairs_of_outputs, (out / 2, in, 2 out), where
