@@ -243,11 +243,9 @@ static const limn_network network = { .net = "resnet_2blocks",
                                       .filters = 16,
                                       .norm = LIMN_NORM_INSTANCE };
 
-static row output(limn_choices *choices, double seconds, int *measured)
+static row output(limn_compute compute, limn_choices *choices, double seconds, int *measured)
 {
-    limn_plan_settings plan = { .compute = LIMN_COMPUTE_FP32,
-                                .choices = choices,
-                                .tune_seconds = seconds };
+    limn_plan_settings plan = { .compute = compute, .choices = choices, .tune_seconds = seconds };
     row r = { .values = NULL };
     engine e;
 
@@ -292,25 +290,53 @@ static void test_plans(void **unused)
     if (!engine_has(LIMN_COMPUTE_FP32)) skip();
     limn_choices_prefer(ways[0], LIMN_METHOD_DIRECT);
     limn_choices_prefer(ways[1], LIMN_METHOD_WINOGRAD);
-    direct = output(ways[0], 0, NULL);
-    winograd = output(ways[1], 0, NULL);
+    direct = output(LIMN_COMPUTE_FP32, ways[0], 0, NULL);
+    winograd = output(LIMN_COMPUTE_FP32, ways[1], 0, NULL);
     assert_true(row_distance(&winograd, &direct) < 1e-5);
     assert_int_equal(!has_winograd(), row_same_bits(&winograd, &direct));
 
-    tuned = output(ways[2], 60, &measured);
+    tuned = output(LIMN_COMPUTE_FP32, ways[2], 60, &measured);
     assert_true(measured >= 1);
     assert_int_equal(measured, limn_choices_count(ways[2]));
-    again = output(ways[2], 60, &measured); /* known by now: nothing is measured, same bits */
+    again = output(LIMN_COMPUTE_FP32, ways[2], 60,
+                   &measured); /* known by now: nothing is measured, same bits */
     assert_int_equal(0, measured);
     assert_true(row_same_bits(&tuned, &again));
     row_free(&again);
     assert_true(limn_choices_remember(ways[2]));
-    file = output(NULL, 0, NULL); /* a plan that is told nothing looks into the file */
+    file = output(LIMN_COMPUTE_FP32, NULL, 0,
+                  NULL); /* a plan that is told nothing looks into the file */
     assert_true(row_same_bits(&tuned, &file));
     row_free(&direct);
     row_free(&winograd);
     row_free(&tuned);
     row_free(&file);
+}
+
+/* By tiles in bfloat16: further from float32 than direct sums in bfloat16, as tests/test_tiles.c
+ * says of a layer, and no more than that. */
+static void test_tiles_in_bf16(void **unused)
+{
+    limn_choices *ways[] = { table(), table() };
+    row exact, direct, tiles;
+    double far, near;
+
+    (void)unused;
+    if (!engine_has(LIMN_COMPUTE_FP32) || limn_cpu() != LIMN_CPU_AVX512 || limn_dnn_has_amx())
+        skip();
+    limn_choices_prefer(ways[0], LIMN_METHOD_DIRECT);
+    limn_choices_prefer(ways[1], LIMN_METHOD_TILES);
+    exact = output(LIMN_COMPUTE_FP32, ways[0], 0, NULL);
+    direct = output(LIMN_COMPUTE_BF16, ways[0], 0, NULL);
+    tiles = output(LIMN_COMPUTE_BF16, ways[1], 0, NULL);
+    assert_false(row_same_bits(&tiles, &direct));
+    far = row_distance(&tiles, &exact);
+    near = row_distance(&direct, &exact);
+    print_message("from float32: direct %.3g, tiles %.3g\n", near, far);
+    assert_true(far < 2.5 * near);
+    row_free(&exact);
+    row_free(&direct);
+    row_free(&tiles);
 }
 
 /* All choices of a table with this method in place of theirs. */
@@ -333,10 +359,10 @@ static void test_unfit(void **unused)
 
     (void)unused;
     if (!engine_has(LIMN_COMPUTE_FP32)) skip();
-    by_rule = output(rule, 0, NULL);
+    by_rule = output(LIMN_COMPUTE_FP32, rule, 0, NULL);
     assert_true(limn_choices_count(rule) >= 1); /* what was taken by rule is written down too */
     unfit = rewritten(rule, LIMN_METHOD_FEW);   /* none of these has few channels */
-    by_unfit = output(unfit, 0, NULL);
+    by_unfit = output(LIMN_COMPUTE_FP32, unfit, 0, NULL);
     assert_true(row_same_bits(&by_rule, &by_unfit));
     row_free(&by_rule);
     row_free(&by_unfit);
@@ -457,6 +483,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_faults, open_all, close_all),
         cmocka_unit_test_setup_teardown(test_writers, open_all, close_all),
         cmocka_unit_test_setup_teardown(test_plans, open_all, close_all),
+        cmocka_unit_test_setup_teardown(test_tiles_in_bf16, open_all, close_all),
         cmocka_unit_test_setup_teardown(test_unfit, open_all, close_all),
         cmocka_unit_test_setup_teardown(test_resume, open_all, close_all),
     };

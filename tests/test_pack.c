@@ -219,12 +219,14 @@ static void test_as_onednn(void **state)
                 for (size_t i = 0; i < count; i++)
                     plain_values[i] = isfinite(number(i)) ? number(i) : 1;
                 assert_int_equal(limn_dnn_layout_plain(&plain, &conv, &arena, &error), LIMN_OK);
-                assert_int_equal(limn_dnn_layout_blocks(&blocks, &conv, 16, false, &arena, &error),
-                                 LIMN_OK);
+                assert_int_equal(
+                    limn_dnn_layout_blocks(&blocks, &conv, LIMN_F32, 16, false, &arena, &error),
+                    LIMN_OK);
                 pack_by(plain, blocks, plain_values, blocks_values, &ours);
                 assert_false(ours);
-                assert_int_equal(limn_dnn_layout_blocks(&foreign, &conv, 16, true, &arena, &error),
-                                 LIMN_OK);
+                assert_int_equal(
+                    limn_dnn_layout_blocks(&foreign, &conv, LIMN_F32, 16, true, &arena, &error),
+                    LIMN_OK);
                 pack_by(plain, foreign, plain_values, foreign_values, &ours);
                 bytes = limn_dnn_layout_bytes(limn_dnn_weights(primitive));
                 want = take(bytes);

@@ -106,8 +106,8 @@ static limn_status prepare_tiles(limn_call *call, const limn_args *geometry, pri
     LIMN_TRY(limn_take_into(&own->tiles, arena, sizeof *own->tiles, error));
     limn_tiles_open(own->tiles, in, out, call->x[1].shape, geometry,
                     own->transposed != call->backward);
-    LIMN_TRY(limn_dnn_layout_blocks(&blocks, &conv, limn_tiles_lanes(), own->tiles->large_inside,
-                                    arena, error));
+    LIMN_TRY(limn_dnn_layout_blocks(&blocks, &conv, in->type, limn_tiles_lanes(),
+                                    own->tiles->large_inside, arena, error));
     if (!call->backward) {
         own->tiles->activation = call->activation;
         own->tiles->slope = call->slope;
@@ -264,7 +264,7 @@ static limn_status prepare_gradient(limn_call *call, const limn_dnn_conv *conv, 
 
     *taken = false;
     if (call->methods[1] != limn_gradient_method() || !limn_gradient_fits(conv)) return LIMN_OK;
-    LIMN_TRY(limn_dnn_layout_blocks(&blocks, conv, 16, false, arena, error));
+    LIMN_TRY(limn_dnn_layout_blocks(&blocks, conv, LIMN_F32, 16, false, arena, error));
     if (!call->weight_gradient_layout) call->weight_gradient_layout = blocks;
     if (!limn_dnn_layout_equal(call->weight_gradient_layout, blocks)) return LIMN_OK;
     LIMN_TRY(limn_take_into(&own->gradient, arena, sizeof *own->gradient, error));

@@ -12,6 +12,12 @@
  * convolution), and worth a measurement from 8x8 on; for 3x3 they take the place of oneDNN's
  * Winograd where that is missing.
  *
+ * In bf16 tiles have fewer results and save less: of 3x3 kernels 5 in 9 multiplications, which
+ * makes them the rule under Winograd's conditions, and of 4x4 about half, at a processor's rate for
+ * pairs that leaves little for the transforms; there a measurement decides.  Where pairs are
+ * multiplied in float32, oneDNN is slower still (a ResNet's picture 1565 ms and 589 with tiles),
+ * and they are the rule for both.
+ *
  * In bf16 our loops over AMX's tiles are the rule for weights' gradients wherever they fit: two to
  * four times as fast as oneDNN's, from 1x1 maps of 512 channels to 128x128 of 64.  Without AMX they
  * are the only way up to 64 places, where what counts is that the update can take the gradient as
@@ -81,8 +87,10 @@ int limn_convolution_ways(const limn_call *call, bool transposed, int part, limn
                  (call->backward || call->activation <= LIMN_ACTIVATION_RELU) &&
                  !call->residual.shape.n &&
                  limn_tiles_fits(from, to, w, args, transposed != call->backward);
+    bool slow = all_float(in, out) || !limn_cpu_has_bf16(); /* multiplications are dear */
     bool halved = w.h == 4 && w.n >= WINOGRAD_CHANNELS && w.c >= WINOGRAD_CHANNELS &&
-                  few >= TILES_PIXELS && limn_cpu() == LIMN_CPU_AVX512;
+                  few >= TILES_PIXELS && limn_cpu() == LIMN_CPU_AVX512 && slow;
+    bool first = halved || (w.h == 3 && wide && !winograd && limn_cpu() == LIMN_CPU_AVX512);
     bool gradient = part && gradient_fits(call, transposed);
     int count = 0;
 
@@ -90,7 +98,7 @@ int limn_convolution_ways(const limn_call *call, bool transposed, int part, limn
         ways[count++] = LIMN_METHOD_SUBPIXEL;
     if (!call->backward && !transposed && limn_few_fits(call)) ways[count++] = LIMN_METHOD_FEW;
     if (winograd && wide) ways[count++] = LIMN_METHOD_WINOGRAD;
-    if (tiles && halved) ways[count++] = LIMN_METHOD_TILES;
+    if (tiles && first) ways[count++] = LIMN_METHOD_TILES;
     if (gradient && (limn_gradient_method() == LIMN_METHOD_AMX || few <= PAIRS_PIXELS)) {
         ways[count++] = limn_gradient_method();
         if (limn_gradient_method() == LIMN_METHOD_PAIRS) return count;
@@ -100,7 +108,7 @@ int limn_convolution_ways(const limn_call *call, bool transposed, int part, limn
     if (gradient && limn_gradient_method() == LIMN_METHOD_PAIRS && few > PAIRS_PIXELS)
         ways[count++] = LIMN_METHOD_PAIRS;
     if (winograd && !wide) ways[count++] = LIMN_METHOD_WINOGRAD;
-    if (tiles && !halved) ways[count++] = LIMN_METHOD_TILES;
+    if (tiles && !first) ways[count++] = LIMN_METHOD_TILES;
     if (blocks && args->stride > 1) ways[count++] = LIMN_METHOD_CHANNELS_LAST;
     return count;
 }

@@ -155,11 +155,14 @@ limn_status limn_dnn_layout_plain(limn_dnn_layout **out, const limn_dnn_conv *co
     return LIMN_OK;
 }
 
-limn_status limn_dnn_layout_blocks(limn_dnn_layout **out, const limn_dnn_conv *conv, int block,
-                                   bool large_inside, limn_arena *arena, limn_error *error)
+limn_status limn_dnn_layout_blocks(limn_dnn_layout **out, const limn_dnn_conv *conv, limn_type type,
+                                   int block, bool large_inside, limn_arena *arena,
+                                   limn_error *error)
 {
     dnnl_dim_t dims[] = { conv->y.shape.c, conv->x.shape.c, conv->kernel_h, conv->kernel_w };
-    dnnl_format_tag_t tag = block == 16    ? large_inside ? dnnl_OIhw16o16i : dnnl_OIhw16i16o
+    bool bf16 = type == LIMN_BF16;
+    dnnl_format_tag_t tag = bf16           ? large_inside ? dnnl_ABcd8a16b2a : dnnl_ABcd8b16a2b
+                            : block == 16  ? large_inside ? dnnl_OIhw16o16i : dnnl_OIhw16i16o
                             : large_inside ? dnnl_OIhw8o8i
                                            : dnnl_OIhw8i8o;
     dnnl_status_t status;
@@ -167,7 +170,7 @@ limn_status limn_dnn_layout_blocks(limn_dnn_layout **out, const limn_dnn_conv *c
 
     *out = NULL;
     LIMN_TRY(limn_dnn_start(error));
-    status = limn_dnn_md_make(&md, 4, dims, dnnl_f32, tag, 0);
+    status = limn_dnn_md_make(&md, 4, dims, bf16 ? dnnl_bf16 : dnnl_f32, tag, 0);
     if (status)
         return limn_fail(error, LIMN_SHAPE,
                          "weights of %d x %d channels in blocks: oneDNN says: %s", (int)dims[0],

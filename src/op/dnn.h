@@ -91,11 +91,13 @@ limn_status limn_dnn_run(limn_dnn_primitive *primitive, limn_error *error);
 /* Layouts of weights.  The plain layout is PyTorch's: (o, i / groups, kh, kw) contiguous F32. */
 limn_status limn_dnn_layout_plain(limn_dnn_layout **out, const limn_dnn_conv *conv,
                                   limn_arena *arena, limn_error *error);
-/* The blocks in which direct kernels and tiles.h read weights of one group in F32: `block` (8 or
- * 16) channels of each side, those of the large side (x) last, or those of the small one (y).  Both
- * channel counts are multiples of it. */
-limn_status limn_dnn_layout_blocks(limn_dnn_layout **out, const limn_dnn_conv *conv, int block,
-                                   bool large_inside, limn_arena *arena, limn_error *error);
+/* The blocks in which direct kernels and tiles.h read weights of one group, of F32 or BF16: `block`
+ * (8 or 16; BF16: 16) channels of each side, those of the large side (x) last, or those of the
+ * small one (y); in BF16 with pairs of the other side's inside.  Both channel counts are multiples
+ * of it. */
+limn_status limn_dnn_layout_blocks(limn_dnn_layout **out, const limn_dnn_conv *conv, limn_type type,
+                                   int block, bool large_inside, limn_arena *arena,
+                                   limn_error *error);
 /* The plain layout of the weights that another layout holds, and a copy that lives in another
  * arena. */
 limn_status limn_dnn_layout_plain_like(limn_dnn_layout **out, const limn_dnn_layout *layout,

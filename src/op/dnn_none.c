@@ -44,10 +44,12 @@ limn_status limn_dnn_layout_plain(limn_dnn_layout **out, const limn_dnn_conv *co
     return refuse(error);
 }
 
-limn_status limn_dnn_layout_blocks(limn_dnn_layout **out, const limn_dnn_conv *conv, int block,
-                                   bool large_inside, limn_arena *arena, limn_error *error)
+limn_status limn_dnn_layout_blocks(limn_dnn_layout **out, const limn_dnn_conv *conv, limn_type type,
+                                   int block, bool large_inside, limn_arena *arena,
+                                   limn_error *error)
 {
     (void)conv;
+    (void)type;
     (void)block;
     (void)large_inside;
     (void)arena;

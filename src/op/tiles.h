@@ -16,9 +16,10 @@ typedef enum limn_tiles_form {
 } limn_tiles_form;
 
 /* One computation: in -> out.  side = outputs + taps - 1 points along a tile, of which `outputs`
- * results are made.  Sizes named floats_* count floats. */
+ * results are made.  A word is one float of a factor, or two channels in bfloat16. */
 typedef struct limn_tiles {
     limn_tiles_form form;
+    bool pairs;        /* maps and weights are BF16 */
     bool accumulates;  /* results are added to what is there, before the activation */
     bool large_inside; /* which channels of the weights lie side by side: see limn_tiles_open */
     int taps, outputs, side, kernel, pad_top, pad_left;
@@ -33,25 +34,28 @@ typedef struct limn_tiles {
     size_t spans;        /* in which a band is cut: units of work are spans x groups */
     size_t parts;        /* that have scratch memory of their own */
     limn_tensor in, out;
-    const float *weights, *bias;         /* bias may be NULL */
-    float *v, *own;                      /* a band, transformed; each part's own memory */
-    size_t floats_v, floats_u, floats_m; /* from one point to the next, of tiles, weights, products
-                                          */
-    size_t floats_own;
+    const void *weights;
+    const float *bias;                 /* may be NULL */
+    void *v, *own;                     /* words: a band, transformed; each part's own memory */
+    size_t words_v, words_u, floats_m; /* from one point to the next: tiles, weights, products */
+    size_t words_own;
     limn_activation activation;
     float slope;
     size_t scratch_bytes;
 } limn_tiles;
 
-/* reverse: from the small side of the convolution to the large one (the data gradient of conv, the
- * forward pass of deconv).  w is (small channels, large channels, kh, kw). */
+/* Both maps F32, or both BF16 (with AVX-512).  reverse: from the small side of the convolution to
+ * the large one (the data gradient of conv, the forward pass of deconv).  w is (small channels,
+ * large channels, kh, kw). */
 bool limn_tiles_fits(const limn_tensor *in, const limn_tensor *out, limn_shape w,
                      const limn_args *args, bool reverse);
 /* Fills all but pointers.  scratch_bytes is what limn_tiles_bind is to be given.  Weights are read
  * in blocks of lanes x lanes channels: (small blocks, large blocks, kh, kw, then the channels of
- * the block, those of the result last).  large_inside: these are the large side's. */
+ * the block, those of the result last; in BF16 pairs of the others inside, as in pack.h).
+ * large_inside: the result's are the large side's. */
 void limn_tiles_open(limn_tiles *tiles, const limn_tensor *in, const limn_tensor *out, limn_shape w,
                      const limn_args *args, bool reverse);
+/* Channels of a block: of F32 maps and their weights; BF16 has 16. */
 int limn_tiles_lanes(void);
 void limn_tiles_bind(limn_tiles *tiles, const void *in, const void *weights, const void *bias,
                      void *out, void *scratch);
@@ -65,5 +69,7 @@ typedef struct limn_tiles_kernel {
 } limn_tiles_kernel;
 extern const limn_tiles_kernel limn_kernels_base_tiles, limn_kernels_avx2_tiles,
     limn_kernels_avx512_tiles;
+/* Of maps in BF16, with AVX-512: without and with AVX512_BF16. */
+extern const limn_tiles_kernel limn_kernels_pairs_tiles, limn_kernels_bf16_tiles;
 
 #endif

@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The loops of tiles.c, compiled once a processor level.
+ * The loops of tiles.c, compiled once a processor level, and for maps in bfloat16
+ * (LIMN_TILES_PAIRS) once with products of pairs and once with what they are made of, on AVX-512.
  *
  * Lanes are channels throughout.  Transforms (tiles_points.h) are compiled for each size, so that
  * zeros and ones cost nothing.  A product keeps a block of rows (tiles) by two vectors (output
  * channels) in registers and walks the chunk; rows are dealt out evenly, so that a number of tiles
- * that no block divides wastes little. */
+ * that no block divides wastes little.
+ *
+ * In bfloat16 a word of a factor holds two channels of the depth side by side; transforms and sums
+ * are in float32, and only the factors are rounded once more. */
 #include "op/tiles.h"
+
+#include <stdint.h>
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -26,10 +35,56 @@ typedef int mask __attribute__((vector_size(LANES * sizeof(int)), aligned(4)));
 #define store(to, v) (*(vector *)(void *)(to) = (v))
 #define inline_here static inline __attribute__((always_inline)) void
 
+/* element: of maps, weights and transformed tiles; word: what a product takes at a time of its
+ * left factor, PER channels of the depth. */
+#ifdef LIMN_TILES_PAIRS
+typedef uint16_t element;
+typedef uint32_t word;
+enum { PER = 2 };
+typedef uint32_t words __attribute__((vector_size(LANES * sizeof(uint32_t)), aligned(4)));
+typedef uint16_t halves __attribute__((vector_size(LANES * sizeof(uint16_t)), aligned(2)));
+
+/* Two rows of words from one of pairs, and back. */
+#define first_of(pairs) ((vector)((pairs) << 16))
+#define second_of(pairs) ((vector)((pairs)&0xffff0000))
+#define load_map(from)                                                                             \
+    ((vector)(__builtin_convertvector(*(const halves *)(const void *)(from), words) << 16))
+
+#ifdef __AVX512BF16__
+#define alternate                                                                                  \
+    _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,   \
+                     21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0)
+/* The instruction puts the rows one after the other, its second argument first. */
+#define pairs_of(first, second)                                                                    \
+    ((words)_mm512_permutexvar_epi16(                                                              \
+        alternate, (__m512i)_mm512_cvtne2ps_pbh((__m512)(second), (__m512)(first))))
+#define store_map(to, v) (*(halves *)(void *)(to) = (halves)_mm512_cvtneps_pbh((__m512)(v)))
+#else
+#define is_nan(u) ((words)(((u)&0x7fffffff) > 0x7f800000))
+/* In bits, the upper half rounded as limn_to_bf16 does. */
+#define round_words(u)                                                                             \
+    ((((u) + 0x7fff + ((u) >> 16 & 1)) & ~is_nan(u)) | (((u) | 0x400000) & is_nan(u)))
+#define pairs_of(first, second)                                                                    \
+    (round_words((words)(first)) >> 16 | (round_words((words)(second)) & 0xffff0000))
+#define store_map(to, v)                                                                           \
+    (*(halves *)(void *)(to) = __builtin_convertvector(round_words((words)(v)) >> 16, halves))
+#endif
+#else
+typedef float element, word;
+enum { PER = 1 };
+
+#define load_map load
+#define store_map store
+#endif
+
 #include "op/tiles_points.h"
 
 /* The (side, taps, outputs) that tiles.c makes. */
+#ifdef LIMN_TILES_PAIRS
+#define SHAPES(X) X(3, 2, 2) X(4, 2, 3) X(4, 3, 2)
+#else
 #define SHAPES(X) X(3, 2, 2) X(4, 2, 3) X(5, 2, 4) X(6, 2, 5) X(6, 3, 4) X(6, 4, 3)
+#endif
 
 /* Where a tile of the band begins in the stride-1 form. */
 typedef struct spot {
@@ -50,31 +105,31 @@ inline_here input_of(const limn_tiles *t, size_t tile, size_t block, const int s
     spot s = spot_of(t, tile);
     int h = t->in.shape.h, w = t->in.shape.w;
     int phases = t->form == LIMN_TILES_HALVE ? PHASES : 1, step = phases == PHASES ? 2 : 1;
-    const float *from = (const float *)t->in.data + (size_t)s.picture * t->in.batch_stride +
-                        block * (size_t)h * (size_t)w * LANES;
+    const element *from = (const element *)t->in.data + (size_t)s.picture * t->in.batch_stride +
+                          block * (size_t)h * (size_t)w * LANES;
 
     for (int phase = 0; phase < phases; phase++) {
         size_t k = (block * (size_t)phases + (size_t)phase) * LANES;
         size_t begin = k / t->chunk * t->chunk;
         size_t length = t->depth - begin < t->chunk ? t->depth - begin : t->chunk;
-        float *to = t->v + begin * t->held + tile * length + (k - begin);
+        element *to = (element *)t->v + begin * t->held + tile * length + (k - begin);
         int y = s.top * step + (phase >> 1) - t->pad_top;
         int x = s.left * step + (phase & 1) - t->pad_left;
         vector d[SQUARE], half[SQUARE];
 
         if (y >= 0 && x >= 0 && y + (side - 1) * step < h && x + (side - 1) * step < w) {
-            const float *corner = from + ((ptrdiff_t)y * w + x) * LANES;
+            const element *corner = from + ((ptrdiff_t)y * w + x) * LANES;
 
             for (int i = 0; i < side; i++)
                 for (int j = 0; j < side; j++)
-                    d[i * side + j] = load(corner + ((ptrdiff_t)i * w + j) * step * LANES);
+                    d[i * side + j] = load_map(corner + ((ptrdiff_t)i * w + j) * step * LANES);
         } else {
             for (int i = 0; i < side; i++)
                 for (int j = 0; j < side; j++) {
                     int b = y + i * step, a = x + j * step;
 
                     d[i * side + j] = b >= 0 && b < h && a >= 0 && a < w
-                                          ? load(from + ((ptrdiff_t)b * w + a) * LANES)
+                                          ? load_map(from + ((ptrdiff_t)b * w + a) * LANES)
                                           : (vector){ 0 };
                 }
         }
@@ -83,7 +138,8 @@ inline_here input_of(const limn_tiles *t, size_t tile, size_t block, const int s
             vector row[LIMN_TILE_SIDE];
 
             enter_side(row, 1, half + i * side, 1, side);
-            for (int j = 0; j < side; j++) store(to + (size_t)(i * side + j) * t->floats_v, row[j]);
+            for (int j = 0; j < side; j++)
+                store_map(to + (size_t)(i * side + j) * t->words_v * PER, row[j]);
         }
     }
 }
@@ -101,11 +157,13 @@ static void input(void *context, size_t begin, size_t end, int part)
         case 4:
             input_of(t, unit / blocks, unit % blocks, 4);
             break;
+#ifndef LIMN_TILES_PAIRS
         case 5:
             input_of(t, unit / blocks, unit % blocks, 5);
             break;
         default:
             input_of(t, unit / blocks, unit % blocks, 6);
+#endif
         }
 }
 
@@ -114,7 +172,7 @@ static void input(void *context, size_t begin, size_t end, int part)
 /* What one thread is at: a group of columns, a chunk of the depth, a span of tiles. */
 typedef struct unit {
     size_t column, depth, length, tile, tiles;
-    float *u; /* point x panel x depth x PANEL */
+    word *u;  /* point x panel x depth x PANEL */
     float *m; /* point x tile x group */
 } unit;
 
@@ -134,6 +192,15 @@ static int tap_of(const limn_tiles *t, int y, int x, int phase)
     return t->large_inside ? t->kernel * t->kernel - 1 - y * t->kernel - x : y * t->kernel + x;
 }
 
+/* One row of the weights' values at all points. */
+inline_here weigh(vector *points, const vector *g, const int side, const int taps)
+{
+    vector half[SQUARE];
+
+    for (int x = 0; x < taps; x++) weigh_side(half + x, taps, g + x, taps, side, taps);
+    for (int i = 0; i < side; i++) weigh_side(points + i * side, 1, half + i * taps, 1, side, taps);
+}
+
 /* LANES rows of the depth by one vector of columns. */
 inline_here weights_of(const limn_tiles *t, const unit *w, size_t row, size_t column,
                        const int side, const int taps)
@@ -145,32 +212,41 @@ inline_here weights_of(const limn_tiles *t, const unit *w, size_t row, size_t co
     int phase = (int)(k % k_phases + n % n_phases);
     size_t block = t->large_inside ? k / k_phases * out_blocks + n / n_phases
                                    : n / n_phases * in_blocks + k / k_phases;
-    const float *from = t->weights + block * (size_t)(t->kernel * t->kernel) * LANES * LANES;
+    const element *from = (const element *)t->weights +
+                          block * (size_t)(t->kernel * t->kernel) * LANES * LANES;
     size_t ahead = (t->large_inside ? out_blocks : 1) * (size_t)(t->kernel * t->kernel) * LANES *
                    LANES;
-    const float *tap[16];
-    float *to = w->u + (column / PANEL * w->length + row) * PANEL + column % PANEL;
+    const element *tap[16];
+    word *to = w->u + (column / PANEL * w->length + row) / PER * PANEL + column % PANEL;
 
     for (int y = 0; y < taps; y++)
         for (int x = 0; x < taps; x++)
             tap[y * taps + x] = from + tap_of(t, y, x, phase) * LANES * LANES;
-    for (int l = 0; l < LANES; l++, to += PANEL) {
-        vector g[SQUARE], half[SQUARE];
+    for (int l = 0; l < LANES; l += PER, to += PANEL) {
+        vector g[PER][SQUARE], points[PER][SQUARE];
 
         for (int i = 0; i < taps * taps; i++) {
-            g[i] = load(tap[i] + l * LANES);
-            /* The same of the next block in the depth: nothing else asks for it in time. */
-            __builtin_prefetch(tap[i] + l * LANES + ahead, 0, 2);
-        }
-        for (int x = 0; x < taps; x++) weigh_side(half + x, taps, g + x, taps, side, taps);
-        for (int i = 0; i < side; i++) {
-            vector points[LIMN_TILE_SIDE];
+            const element *at = tap[i] + l * LANES;
 
-            weigh_side(points, 1, half + i * taps, 1, side, taps);
-            for (int j = 0; j < side; j++) {
-                store(to + (size_t)(i * side + j) * t->floats_u, points[j]);
-                __builtin_prefetch(to + (size_t)(i * side + j) * t->floats_u + PANEL, 1, 3);
-            }
+#ifdef LIMN_TILES_PAIRS
+            words pairs = *(const words *)(const void *)at;
+
+            g[0][i] = first_of(pairs);
+            g[1][i] = second_of(pairs);
+#else
+            g[0][i] = load(at);
+#endif
+            /* The same of the next block in the depth: nothing else asks for it in time. */
+            __builtin_prefetch(at + ahead, 0, 2);
+        }
+        for (int p = 0; p < PER; p++) weigh(points[p], g[p], side, taps);
+        for (int i = 0; i < side * side; i++) {
+#ifdef LIMN_TILES_PAIRS
+            *(words *)(void *)(to + (size_t)i * t->words_u) = pairs_of(points[0][i], points[1][i]);
+#else
+            store(to + (size_t)i * t->words_u, points[0][i]);
+#endif
+            __builtin_prefetch(to + (size_t)i * t->words_u + PANEL, 1, 3);
         }
     }
 }
@@ -191,8 +267,27 @@ inline_here weights(const limn_tiles *t, const unit *w, const int side, const in
 
 /* ---- Products -------------------------------------------------------------------------------- */
 
-/* next: the tiles that come after these: one line a step brings them in time. */
-inline_here block(float *to, size_t group, const float *v, const float *u, const float *next,
+/* sum += left * right: `left` one word for all lanes. */
+#if !defined(LIMN_TILES_PAIRS)
+#define add_product(sum, left, right) ((sum) += (left) * (right))
+#elif defined(__AVX512BF16__)
+#define add_product(sum, left, right)                                                              \
+    ((sum) = (vector)_mm512_dpbf16_ps((__m512)(sum), (__m512bh)_mm512_set1_epi32((int)(left)),     \
+                                      (__m512bh)(right)))
+#else
+#define add_product(sum, left, right)                                                              \
+    ((sum) += first_of((words){ 0 } + (left)) * first_of(right) +                                  \
+              second_of((words){ 0 } + (left)) * second_of(right))
+#endif
+#ifdef LIMN_TILES_PAIRS
+typedef words factor;
+#else
+typedef vector factor;
+#endif
+
+/* next: the tiles that come after these: one line a step brings them in time.  length: of the
+ * depth, in words. */
+inline_here block(float *to, size_t group, const word *v, const word *u, const word *next,
                   size_t length, bool first, const int rows)
 {
     vector sums[ROWS][2];
@@ -203,15 +298,16 @@ inline_here block(float *to, size_t group, const float *v, const float *u, const
         sums[r][1] = first ? (vector){ 0 } : load(to + (size_t)r * group + LANES);
     }
     for (size_t k = 0; k < length; k++) {
-        vector one = load(u + k * PANEL), two = load(u + k * PANEL + LANES);
+        factor one = *(const factor *)(const void *)(u + k * PANEL);
+        factor two = *(const factor *)(const void *)(u + k * PANEL + LANES);
 
         __builtin_prefetch(next + k * 16, 0, 3);
 #pragma GCC unroll 14
         for (int r = 0; r < rows; r++) {
-            float x = v[(size_t)r * length + k];
+            word x = v[(size_t)r * length + k];
 
-            sums[r][0] += x * one;
-            sums[r][1] += x * two;
+            add_product(sums[r][0], x, one);
+            add_product(sums[r][1], x, two);
         }
     }
 #pragma GCC unroll 14
@@ -221,8 +317,8 @@ inline_here block(float *to, size_t group, const float *v, const float *u, const
     }
 }
 
-static void block_of(size_t rows, float *to, size_t group, const float *v, const float *u,
-                     const float *next, size_t length, bool first)
+static void block_of(size_t rows, float *to, size_t group, const word *v, const word *u,
+                     const word *next, size_t length, bool first)
 {
 #define ROWS_ARE(n)                                                                                \
     case n:                                                                                        \
@@ -252,23 +348,25 @@ static void block_of(size_t rows, float *to, size_t group, const float *v, const
 static void multiply(const limn_tiles *t, const unit *w)
 {
     size_t points = (size_t)(t->side * t->side), blocks = (w->tiles + ROWS - 1) / ROWS;
+    size_t length = w->length / PER;
     bool first = w->depth == 0;
 
     for (size_t point = 0; point < points; point++) {
-        const float *v = t->v + point * t->floats_v + w->depth * t->held + w->tile * w->length;
+        const word *v = (const word *)t->v + point * t->words_v + w->depth / PER * t->held +
+                        w->tile * length;
 
         for (size_t column = 0; column < t->group; column += PANEL) {
-            const float *u = w->u + point * t->floats_u + column * w->length;
+            const word *u = w->u + point * t->words_u + column * length;
             float *to = w->m + point * t->floats_m + column;
 
             for (size_t b = 0; b < blocks; b++) {
                 size_t row = w->tiles * b / blocks, end = w->tiles * (b + 1) / blocks;
-                const float *next = b + 1 < blocks              ? v + end * w->length
-                                    : column + PANEL < t->group ? v
-                                                                : v + t->floats_v;
+                const word *next = b + 1 < blocks              ? v + end * length
+                                   : column + PANEL < t->group ? v
+                                                               : v + t->words_v;
 
-                block_of(end - row, to + row * t->group, t->group, v + row * w->length, u, next,
-                         w->length, first);
+                block_of(end - row, to + row * t->group, t->group, v + row * length, u, next,
+                         length, first);
             }
         }
     }
@@ -285,8 +383,8 @@ inline_here output_of(const limn_tiles *t, const unit *w, size_t tile, size_t co
     size_t n = (w->column + column) / LANES, channel = n / (size_t)phases * LANES;
     int phase = (int)(n % (size_t)phases);
     int top = s.top * step - (phase >> 1), left = s.left * step - (phase & 1);
-    float *to = (float *)t->out.data + (size_t)s.picture * t->out.batch_stride +
-                channel * (size_t)h * (size_t)width;
+    element *to = (element *)t->out.data + (size_t)s.picture * t->out.batch_stride +
+                  channel * (size_t)h * (size_t)width;
     const float *from = w->m + tile * t->group + column;
     vector p[SQUARE], half[SQUARE], bias = t->bias ? load(t->bias + channel) : (vector){ 0 };
     float slope = t->activation == LIMN_ACTIVATION_LEAKY ? t->slope : 0;
@@ -306,13 +404,13 @@ inline_here output_of(const limn_tiles *t, const unit *w, size_t tile, size_t co
             vector v = y[j] + bias;
 
             if (!whole && (a < 0 || a >= width)) continue;
-            if (t->accumulates) v += load(to + ((size_t)b * (size_t)width + (size_t)a) * LANES);
+            if (t->accumulates) v += load_map(to + ((size_t)b * (size_t)width + (size_t)a) * LANES);
             if (t->activation != LIMN_ACTIVATION_NONE) {
                 mask above = v > 0;
 
                 v = (vector)(((mask)v & above) | ((mask)(slope * v) & ~above));
             }
-            store(to + ((size_t)b * (size_t)width + (size_t)a) * LANES, v);
+            store_map(to + ((size_t)b * (size_t)width + (size_t)a) * LANES, v);
         }
     }
 }
@@ -336,7 +434,7 @@ static void output(void *context, size_t begin, size_t end, int part)
 
     (void)part;
     for (size_t slot = begin; slot < end; slot++) {
-        float *own = t->own + slot * t->floats_own;
+        word *own = (word *)t->own + slot * t->words_own;
 
         for (size_t i = units * slot / t->parts; i < units * (slot + 1) / t->parts; i++) {
             size_t span = i / groups, from = t->held * span / t->spans;
@@ -344,7 +442,7 @@ static void output(void *context, size_t begin, size_t end, int part)
                        .tile = from,
                        .tiles = t->held * (span + 1) / t->spans - from,
                        .u = own,
-                       .m = own + (size_t)(t->side * t->side) * t->floats_u };
+                       .m = (float *)(void *)(own + (size_t)(t->side * t->side) * t->words_u) };
 
 #define X(s, r, m)                                                                                 \
     if (t->side == (s) && t->taps == (r)) unit_of(t, &w, s, r, m);

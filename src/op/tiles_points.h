@@ -77,6 +77,7 @@ along weigh_side(vector *to, const int ts, const vector *g, const int gs, const 
         to[0] = -g[0];
         to[ts] = even + odd;
     } else if (side == 4) {
+        if (taps > 2) even += g[2 * gs];
         to[0] = -g[0];
         to[ts] = 0.5f * (even + odd);
         to[2 * ts] = 0.5f * (even - odd);
@@ -121,8 +122,8 @@ along leave_side(vector *to, const int ts, const vector *q, const int qs, const 
         to[ts] = d + end;
     } else if (side == 4) {
         to[0] = q[0] + s;
-        to[ts] = d;
-        to[2 * ts] = s + end;
+        to[ts] = outputs == 2 ? d + end : d;
+        if (outputs > 2) to[2 * ts] = s + end;
     } else if (side == 5) {
         vector a = q[3 * qs];
 
