@@ -360,6 +360,7 @@ typedef struct limn_bench_settings {
     int compute; /* row compute: plain, fp32, bf16, auto */
     bool tune;   /* measure the ways to compute each convolution, and remember the best */
     int method;  /* row method: chosen, or one way wherever it fits */
+    bool layers; /* a row of the profile for each layer */
 } limn_bench_settings;
 
 /* The rows of that struct (all but what) and its defaults. */
@@ -377,9 +378,9 @@ typedef struct limn_bench_result {
 } limn_bench_result;
 
 /* Runs two warm-up rounds and then `rounds` timed ones on random pictures.  profile (may be NULL)
- * receives a table: per operation milliseconds, share, GFLOP/s, per cent of the peak, bytes,
- * implementation; then what convolutions take together, and all else.  SETTING where a setting does
- * not fit, SHAPE where the network cannot take the size. */
+ * receives a table: per operation (or layer) milliseconds, share, GFLOP/s, per cent of the peak,
+ * bytes, implementation; then what convolutions take together, and all else.  SETTING where a
+ * setting does not fit, SHAPE where the network cannot take the size. */
 limn_status limn_bench(const limn_bench_settings *settings, limn_bench_result *result,
                        FILE *profile, limn_error *error);
 

@@ -47,6 +47,8 @@ static const limn_setting rows[] = {
     { "method", LIMN_SETTING_CHOICE, AT(method), 0, 0,
       "chosen|direct|channels-last|winograd|few-channels|tiles|sub-pixel|amx|pairs", NULL,
       "compute convolutions this way wherever it fits, to compare" },
+    { "layers", LIMN_SETTING_FLAG, AT(layers), 0, 0, NULL, NULL,
+      "with profile: a row for each layer" },
     { .name = NULL },
 };
 
@@ -264,8 +266,8 @@ static int by_seconds(const void *a, const void *b)
     return by_size(&((const row *)b)->seconds, &((const row *)a)->seconds);
 }
 
-/* One row for each operation, direction and implementation. */
-static int collect(const bench *b, int rounds, row *table)
+/* One row for each operation, direction and implementation, and each layer if asked. */
+static int collect(const bench *b, int rounds, bool layers, row *table)
 {
     int count = 0;
 
@@ -276,6 +278,7 @@ static int collect(const bench *b, int rounds, row *table)
         while (i < count &&
                (strcmp(table[i].facts.op, f.op) || table[i].facts.backward != f.backward ||
                 table[i].facts.update != f.update ||
+                (layers && strcmp(table[i].facts.name, f.name)) ||
                 strcmp(table[i].facts.implementation, f.implementation)))
             i++;
         if (i == count) {
@@ -292,15 +295,15 @@ static int collect(const bench *b, int rounds, row *table)
     return count;
 }
 
-static limn_status print_profile(const bench *b, int rounds, double peak, FILE *to,
-                                 limn_error *error)
+static limn_status print_profile(const bench *b, const limn_bench_settings *s, double peak,
+                                 FILE *to, limn_error *error)
 {
     row *table = limn_block(((size_t)limn_plan_steps(b->plan) + 1) * sizeof *table);
     double total = 0, convolving = 0, updating = 0, flops = 0, updating_flops = 0;
     int count;
 
     if (!table) return limn_fail(error, LIMN_NO_MEMORY, "out of memory for the profile");
-    count = collect(b, rounds, table);
+    count = collect(b, s->rounds, s->layers, table);
     for (int i = 0; i < count; i++) {
         total += table[i].seconds;
         if (!table[i].facts.convolution) continue;
@@ -321,10 +324,10 @@ static limn_status print_profile(const bench *b, int rounds, double peak, FILE *
 
         snprintf(name, sizeof name, "%s%s%s%s", r->facts.op, r->facts.backward ? " backward" : "",
                  r->facts.update ? "+" : "", r->facts.update ? r->facts.update : "");
-        fprintf(to, "%8.2f %5.1f%% %6d %9.1f %7.1f %8.1f %6.1f  %-22s %s\n", 1e3 * r->seconds,
+        fprintf(to, "%8.2f %5.1f%% %6d %9.1f %7.1f %8.1f %6.1f  %-22s %s%s%s\n", 1e3 * r->seconds,
                 100 * r->seconds / total, r->calls, 1e-9 * rate, 100 * rate / peak,
                 1e-6 * (double)r->facts.bytes, 1e-9 * (double)r->facts.bytes / r->seconds, name,
-                r->facts.implementation);
+                r->facts.implementation, s->layers ? "  " : "", s->layers ? r->facts.name : "");
     }
     fprintf(to, "%8.2f ms: convolutions %.2f ms at %.0f GFLOP/s, %.0f %% of the peak; ",
             1e3 * total, 1e3 * convolving, 1e-9 * flops / convolving,
@@ -383,8 +386,7 @@ limn_status limn_bench(const limn_bench_settings *s, limn_bench_result *result, 
             result->peak_percent = 100 * result->gflops / result->peak_gflops;
         getrusage(RUSAGE_SELF, &usage);
         result->rss_mib = (double)usage.ru_maxrss / 1024;
-        if (profile)
-            status = print_profile(&b, s->rounds, 1e9 * result->peak_gflops, profile, error);
+        if (profile) status = print_profile(&b, s, 1e9 * result->peak_gflops, profile, error);
     }
     close_bench(&b);
     return status;
