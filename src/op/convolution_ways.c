@@ -7,25 +7,25 @@
  * for it, but then the weights have two layouts; with plain ones no faster); channels-last copies
  * for every layer (never faster for a stride of 1).
  *
- * Our own tiles are the rule for 4x4 kernels on AVX-512 from 16x16 pixels and 64 channels on, where
- * they take half the time of the direct way (below, transforming the weights takes longer than the
- * convolution), and worth a measurement from 8x8 on; for 3x3 they take the place of oneDNN's
- * Winograd where that is missing.
+ * Our own tiles are the rule on AVX-512 from 16x16 pixels and 64 channels on, where they take half
+ * the time of the direct way and less than oneDNN's Winograd (a ResNet on 64x64 pictures: 17 ms, 30
+ * with Winograd, 44 directly; on 128x128: 50, 70, 117; on 256x256 206 instead of 250); below,
+ * transforming the weights takes longer than the convolution, and from 8x8 on they are worth a
+ * measurement.
  *
- * In bf16 tiles have fewer results and save less: of 3x3 kernels 5 in 9 multiplications, which
- * makes them the rule under Winograd's conditions, and of 4x4 about half, at a processor's rate for
- * pairs that leaves little for the transforms; there a measurement decides.  Where pairs are
- * multiplied in float32, oneDNN is slower still (a ResNet's picture 1565 ms and 589 with tiles),
- * and they are the rule for both.
+ * In bf16 tiles have fewer results and save less: of 3x3 kernels 5 in 9 multiplications, and of 4x4
+ * about half, at a processor's rate for pairs that leaves little for the transforms; there a
+ * measurement decides.  Where pairs are multiplied in float32, oneDNN is slower still (a ResNet's
+ * picture 1565 ms and 589 with tiles), and they are the rule for both.
  *
  * In bf16 our loops over AMX's tiles are the rule for weights' gradients wherever they fit: two to
  * four times as fast as oneDNN's, from 1x1 maps of 512 channels to 128x128 of 64.  Without AMX they
  * are the only way up to 64 places, where what counts is that the update can take the gradient as
  * it is made, which a measurement of the gradient alone would not see.
  *
- * The rule for Winograd: with fewer than 64 channels its transforms cost as much as its products
- * save, and below 1024 pixels the tiles do not fill the machine (a ResNet on 64x64 pictures: 24.7
- * ms against 21.5 directly; on 128x128: 61 against 85; on 256x256: 172 against 312). */
+ * oneDNN's Winograd comes second: with fewer than 64 channels its transforms cost as much as its
+ * products save, and below 1024 pixels its tiles do not fill the machine.  Of weights' gradients
+ * in float32 it is the rule. */
 #include "base/cpu.h"
 #include "op/convolution.h"
 #include "op/few.h"
@@ -34,7 +34,7 @@
 #include "op/tiles.h"
 
 enum {
-    WINOGRAD_CHANNELS = 64,
+    LEAST_CHANNELS = 64, /* of both sides, for tiles and Winograd */
     WINOGRAD_PIXELS = 1024,
     TILES_LEAST = 64,
     TILES_PIXELS = 256,
@@ -79,7 +79,7 @@ int limn_convolution_ways(const limn_call *call, bool transposed, int part, limn
     bool winograd = w.h == 3 && w.w == 3 && args->stride == 1 && args->groups <= 1 &&
                     all_float(in, out) && limn_cpu() == LIMN_CPU_AVX512 && in->shape.c % 16 == 0 &&
                     out->shape.c % 16 == 0;
-    bool wide = w.n >= WINOGRAD_CHANNELS && w.c >= WINOGRAD_CHANNELS &&
+    bool wide = w.n >= LEAST_CHANNELS && w.c >= LEAST_CHANNELS &&
                 pixels(out->shape) >= WINOGRAD_PIXELS;
     bool blocks = in->block != in->shape.c || out->block != out->shape.c;
     size_t few = pixels(in->shape) < pixels(out->shape) ? pixels(in->shape) : pixels(out->shape);
@@ -88,17 +88,16 @@ int limn_convolution_ways(const limn_call *call, bool transposed, int part, limn
                  !call->residual.shape.n &&
                  limn_tiles_fits(from, to, w, args, transposed != call->backward);
     bool slow = all_float(in, out) || !limn_cpu_has_bf16(); /* multiplications are dear */
-    bool halved = w.h == 4 && w.n >= WINOGRAD_CHANNELS && w.c >= WINOGRAD_CHANNELS &&
-                  few >= TILES_PIXELS && limn_cpu() == LIMN_CPU_AVX512 && slow;
-    bool first = halved || (w.h == 3 && wide && !winograd && limn_cpu() == LIMN_CPU_AVX512);
+    bool first = (w.h == 3 || slow) && w.n >= LEAST_CHANNELS && w.c >= LEAST_CHANNELS &&
+                 few >= TILES_PIXELS && limn_cpu() == LIMN_CPU_AVX512;
     bool gradient = part && gradient_fits(call, transposed);
     int count = 0;
 
     if (!call->backward && transposed && limn_subpixel_fits(call))
         ways[count++] = LIMN_METHOD_SUBPIXEL;
     if (!call->backward && !transposed && limn_few_fits(call)) ways[count++] = LIMN_METHOD_FEW;
-    if (winograd && wide) ways[count++] = LIMN_METHOD_WINOGRAD;
     if (tiles && first) ways[count++] = LIMN_METHOD_TILES;
+    if (winograd && wide) ways[count++] = LIMN_METHOD_WINOGRAD;
     if (gradient && (limn_gradient_method() == LIMN_METHOD_AMX || few <= PAIRS_PIXELS)) {
         ways[count++] = limn_gradient_method();
         if (limn_gradient_method() == LIMN_METHOD_PAIRS) return count;

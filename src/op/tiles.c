@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Winograd's method for the kernels that oneDNN has none for: 4x4 with stride 2 and its transpose
- * (all of a U-Net and most of its critic), 4x4 with stride 1 (the critic's widest layer), and 3x3
- * where oneDNN or the processor has no Winograd (newer versions dropped it; below AVX-512).
+ * (all of a U-Net and most of its critic), 3x3 with stride 2 (how a ResNet changes sizes), 4x4 with
+ * stride 1 (the critic's widest layer), and 3x3 where oneDNN or the processor has no Winograd
+ * (newer versions dropped it; below AVX-512).
  *
  * Outputs are computed in tiles of m x m: with r taps, m + r - 1 products along a side give m
  * results instead of m * r (Winograd 1980; Lavin and Gray 2016).  Tiles and weights are transformed
  * to values at points, multiplied there channel by channel, and the products transformed back.
  * Stride 2 becomes stride 1 with 2x2 taps: an input is split in its four phases (even or odd row,
  * even or odd column), which count as channels; a transposed convolution makes the four phases of
- * its output (op/subpixel.c).  The data gradient of each form is another of them.
+ * its output (op/subpixel.c).  A 3x3 kernel is a 4x4 one whose last row and column are zero; even
+ * so it needs 6.25 multiplications instead of 9.  The data gradient of each form is another of
+ * them.
  *
  * What it saves is easily lost in moving transformed numbers about, so there are two passes:
  *
@@ -66,8 +69,9 @@ bool limn_tiles_fits(const limn_tensor *in, const limn_tensor *out, limn_shape w
 {
     const limn_tiles_kernel *k = kernel(in->type == LIMN_BF16);
     const limn_tensor *large = reverse ? out : in, *small = reverse ? in : out;
-    bool halves = args->stride == 2 && w.h == 4 && args->pad_top == 1 && args->pad_left == 1 &&
-                  small->shape.h * 2 == large->shape.h && small->shape.w * 2 == large->shape.w;
+    bool halves = args->stride == 2 && (w.h == 3 || w.h == 4) && args->pad_top == 1 &&
+                  args->pad_left == 1 && small->shape.h * 2 == large->shape.h &&
+                  small->shape.w * 2 == large->shape.w;
 
     return (halves || (args->stride == 1 && (w.h == 3 || w.h == 4))) && w.h == w.w &&
            args->groups <= 1 && types_fit(in, out, halves ? 2 : w.h) && in->block == k->lanes &&

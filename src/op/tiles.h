@@ -11,7 +11,7 @@ enum { LIMN_TILE_SIDE = 6 }; /* the most points along one side */
 
 typedef enum limn_tiles_form {
     LIMN_TILES_SAME,   /* stride 1 */
-    LIMN_TILES_HALVE,  /* 4x4, stride 2: 2x2 on the four phases of the input */
+    LIMN_TILES_HALVE,  /* 4x4 or 3x3, stride 2: 2x2 on the four phases of the input */
     LIMN_TILES_DOUBLE, /* its transpose: 2x2 to the four phases of the output */
 } limn_tiles_form;
 

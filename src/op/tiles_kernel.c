@@ -176,21 +176,27 @@ typedef struct unit {
     float *m; /* point x tile x group */
 } unit;
 
-/* Distance from a block of weights' first tap to tap (y, x) of the stride-1 form. */
+/* Distance from a block of weights' first tap to tap (y, x) of the stride-1 form; -1: it is zero.
+ */
 static int tap_of(const limn_tiles *t, int y, int x, int phase)
 {
-    int a = phase >> 1, b = phase & 1;
+    int a = 2 * y + (phase >> 1), b = 2 * x + (phase & 1);
 
     switch (t->form) {
     case LIMN_TILES_HALVE:
-        return (2 * y + a) * 4 + 2 * x + b;
-    case LIMN_TILES_DOUBLE:
-        return (3 - 2 * y - a) * 4 + 3 - 2 * x - b;
-    case LIMN_TILES_SAME:
         break;
+    case LIMN_TILES_DOUBLE:
+        a = 3 - a;
+        b = 3 - b;
+        break;
+    case LIMN_TILES_SAME:
+        a = t->large_inside ? t->kernel - 1 - y : y;
+        b = t->large_inside ? t->kernel - 1 - x : x;
     }
-    return t->large_inside ? t->kernel * t->kernel - 1 - y * t->kernel - x : y * t->kernel + x;
+    return a < t->kernel && b < t->kernel ? a * t->kernel + b : -1;
 }
+
+static const element zeros[LANES * LANES];
 
 /* One row of the weights' values at all points. */
 inline_here weigh(vector *points, const vector *g, const int side, const int taps)
@@ -220,8 +226,11 @@ inline_here weights_of(const limn_tiles *t, const unit *w, size_t row, size_t co
     word *to = w->u + (column / PANEL * w->length + row) / PER * PANEL + column % PANEL;
 
     for (int y = 0; y < taps; y++)
-        for (int x = 0; x < taps; x++)
-            tap[y * taps + x] = from + tap_of(t, y, x, phase) * LANES * LANES;
+        for (int x = 0; x < taps; x++) {
+            int at = tap_of(t, y, x, phase);
+
+            tap[y * taps + x] = at < 0 ? zeros : from + at * LANES * LANES;
+        }
     for (int l = 0; l < LANES; l += PER, to += PANEL) {
         vector g[PER][SQUARE], points[PER][SQUARE];
 
