@@ -18,12 +18,14 @@
 #include "op/convolution.h"
 #include "op/gradient.h"
 #include "op/tiles.h"
+#include "op/tiles_gradient.h"
 
 typedef struct primitives {
     limn_dnn_primitive *data;    /* forward, or the gradient of x[0] */
     limn_dnn_primitive *weights; /* gradient of x[1], and of x[2] when bias_inside */
     limn_tiles *tiles;           /* instead of data */
-    limn_gradient *gradient;     /* instead of weights */
+    limn_gradient *gradient;     /* instead of weights, */
+    limn_tiles_gradient *places; /* or this */
     limn_dnn_primitive *pack;    /* own layout -> the planner's; NULL when they are the same */
     bool transposed, bias_inside;
     size_t own_at, packed_at,
@@ -195,6 +197,10 @@ static limn_status bind_backward(limn_call *call, limn_error *error)
         limn_gradient_bind(own->gradient, own->transposed ? call->dy[0].data : call->x[0].data,
                            own->transposed ? call->x[0].data : call->dy[0].data, call->dx[1].data,
                            call->update, call->scratch);
+    if (own->places)
+        limn_tiles_gradient_bind(own->places, own->transposed ? call->dy[0].data : call->x[0].data,
+                                 own->transposed ? call->x[0].data : call->dy[0].data,
+                                 call->dx[1].data, call->update, call->scratch);
     if (own->weights) {
         void *dw = own->pack ? scratch_at(call, own->own_at) : call->dx[1].data;
 
@@ -217,6 +223,7 @@ static limn_status run_backward(limn_call *call, limn_error *error)
     if (own->tiles) limn_tiles_run(own->tiles);
     if (own->data) LIMN_TRY(limn_dnn_run(own->data, error));
     if (own->gradient) limn_gradient_run(own->gradient);
+    if (own->places) limn_tiles_gradient_run(own->places);
     if (own->weights) LIMN_TRY(limn_dnn_run(own->weights, error));
     if (own->pack) {
         const float *packed = (const float *)(void *)scratch_at(call, own->packed_at);
@@ -256,21 +263,31 @@ static limn_status prepare_packed(limn_call *call, limn_dnn_conv *conv, primitiv
     return LIMN_OK;
 }
 
-/* In our own loops, if gradients may lie in its blocks; *taken says. */
+/* In our own loops, if gradients may lie in their blocks; *taken says. */
 static limn_status prepare_gradient(limn_call *call, const limn_dnn_conv *conv, primitives *own,
                                     bool *taken, limn_arena *arena, limn_error *error)
 {
+    bool half = call->methods[1] == limn_gradient_method() && limn_gradient_fits(conv);
+    bool tiles = call->methods[1] == LIMN_METHOD_TILES && limn_tiles_gradient_fits(conv);
     limn_dnn_layout *blocks;
 
     *taken = false;
-    if (call->methods[1] != limn_gradient_method() || !limn_gradient_fits(conv)) return LIMN_OK;
-    LIMN_TRY(limn_dnn_layout_blocks(&blocks, conv, LIMN_F32, 16, false, arena, error));
+    if (!half && !tiles) return LIMN_OK;
+    LIMN_TRY(limn_dnn_layout_blocks(&blocks, conv, LIMN_F32, half ? 16 : limn_tiles_lanes(), false,
+                                    arena, error));
     if (!call->weight_gradient_layout) call->weight_gradient_layout = blocks;
     if (!limn_dnn_layout_equal(call->weight_gradient_layout, blocks)) return LIMN_OK;
-    LIMN_TRY(limn_take_into(&own->gradient, arena, sizeof *own->gradient, error));
-    limn_gradient_open(own->gradient, conv);
-    call->scratch_bytes = own->gradient->scratch_bytes;
-    call->update_floats = limn_gradient_piece(own->gradient);
+    if (half) {
+        LIMN_TRY(limn_take_into(&own->gradient, arena, sizeof *own->gradient, error));
+        limn_gradient_open(own->gradient, conv);
+        call->scratch_bytes = own->gradient->scratch_bytes;
+        call->update_floats = limn_gradient_piece(own->gradient);
+    } else {
+        LIMN_TRY(limn_take_into(&own->places, arena, sizeof *own->places, error));
+        limn_tiles_gradient_open(own->places, conv);
+        call->scratch_bytes = own->places->scratch_bytes;
+        call->update_floats = limn_tiles_gradient_piece(own->places);
+    }
     *taken = true;
     return LIMN_OK;
 }
@@ -329,8 +346,9 @@ static limn_status prepare_backward(limn_call *call, const limn_args *geometry, 
     }
     if (wanted(call, 1)) {
         LIMN_TRY(prepare_weights(call, geometry, own, arena, error));
-        if (!own->gradient) call->methods[1] = limn_dnn_method(own->weights);
+        if (own->weights) call->methods[1] = limn_dnn_method(own->weights);
         second = own->gradient ? limn_method_name(limn_gradient_method())
+                 : own->places ? limn_cpu_name(limn_cpu())
                                : limn_dnn_implementation(own->weights);
     }
     if (call->scratch_bytes < scratch) call->scratch_bytes = scratch;

@@ -18,6 +18,11 @@
  * measurement decides.  Where pairs are multiplied in float32, oneDNN is slower still (a ResNet's
  * picture 1565 ms and 589 with tiles), and they are the rule for both.
  *
+ * Weights' gradients in float32 are by tiles wherever these save multiplications, and up to 64
+ * places of any kernel by our loop over places: two to three times as fast as oneDNN's direct ones,
+ * and the update can take them as they are made.  Below AVX-512, where this was not measured by us,
+ * and for what has no tiles on larger maps they are worth a measurement.
+ *
  * In bf16 our loops over AMX's tiles are the rule for weights' gradients wherever they fit: two to
  * four times as fast as oneDNN's, from 1x1 maps of 512 channels to 128x128 of 64.  Without AMX they
  * are the only way up to 64 places, where what counts is that the update can take the gradient as
@@ -32,6 +37,7 @@
 #include "op/gradient.h"
 #include "op/subpixel.h"
 #include "op/tiles.h"
+#include "op/tiles_gradient.h"
 
 enum {
     LEAST_CHANNELS = 64, /* of both sides, for tiles and Winograd */
@@ -40,6 +46,9 @@ enum {
     TILES_PIXELS = 256,
     PAIRS_PIXELS = 64
 };
+
+/* Multiply-adds that are worth a measurement. */
+static const double WORTH = 2e7;
 
 static bool all_float(const limn_tensor *a, const limn_tensor *b)
 {
@@ -60,54 +69,106 @@ static double work(const limn_tensor *in, const limn_tensor *out, limn_shape w)
 }
 
 /* Part 1 of a backward call. */
-static bool gradient_fits(const limn_call *call, bool transposed)
+static bool gradient_fits(const limn_call *call, bool transposed, bool tiles)
 {
     limn_dnn_conv conv = limn_convolution_describe(call, call->args, transposed, &call->x[0],
                                                    &call->dy[0]);
 
     conv.direction = LIMN_DNN_BACKWARD_WEIGHTS;
-    return limn_gradient_fits(&conv);
+    return tiles ? limn_tiles_gradient_fits(&conv) : limn_gradient_fits(&conv);
 }
 
-int limn_convolution_ways(const limn_call *call, bool transposed, int part, limn_method *ways)
+/* The smaller of two maps' places. */
+static size_t places(const limn_tensor *in, const limn_tensor *out)
 {
-    const limn_tensor *in = call->backward && !part ? &call->dx[0] : &call->x[0];
+    size_t a = pixels(in->shape), b = pixels(out->shape);
+
+    return a < b ? a : b;
+}
+
+/* Whether oneDNN has a Winograd of its own for it. */
+static bool winograd_fits(const limn_tensor *in, const limn_tensor *out, limn_shape w,
+                          const limn_args *args)
+{
+    return w.h == 3 && w.w == 3 && args->stride == 1 && args->groups <= 1 && all_float(in, out) &&
+           limn_cpu() == LIMN_CPU_AVX512 && in->shape.c % 16 == 0 && out->shape.c % 16 == 0;
+}
+
+/* Channels enough for transforms to pay. */
+static bool is_wide(limn_shape w)
+{
+    return w.n >= LEAST_CHANNELS && w.c >= LEAST_CHANNELS && limn_cpu() == LIMN_CPU_AVX512;
+}
+
+/* Forward, or the gradient of x[0]. */
+static int map_ways(const limn_call *call, bool transposed, limn_method *ways)
+{
+    const limn_tensor *in = call->backward ? &call->dx[0] : &call->x[0];
     const limn_tensor *out = call->backward ? &call->dy[0] : &call->y[0];
     const limn_args *args = call->args;
     const limn_tensor *from = call->backward ? out : in, *to = call->backward ? in : out;
-    limn_shape w = call->backward && part ? call->dx[1].shape : call->x[1].shape;
-    bool winograd = w.h == 3 && w.w == 3 && args->stride == 1 && args->groups <= 1 &&
-                    all_float(in, out) && limn_cpu() == LIMN_CPU_AVX512 && in->shape.c % 16 == 0 &&
-                    out->shape.c % 16 == 0;
-    bool wide = w.n >= LEAST_CHANNELS && w.c >= LEAST_CHANNELS &&
-                pixels(out->shape) >= WINOGRAD_PIXELS;
+    limn_shape w = call->x[1].shape;
+    bool winograd = winograd_fits(in, out, w, args);
+    bool large = is_wide(w) && pixels(out->shape) >= WINOGRAD_PIXELS;
     bool blocks = in->block != in->shape.c || out->block != out->shape.c;
-    size_t few = pixels(in->shape) < pixels(out->shape) ? pixels(in->shape) : pixels(out->shape);
-    bool tiles = !part && few >= TILES_LEAST && work(in, out, w) >= 2e7 &&
+    bool tiles = places(in, out) >= TILES_LEAST && work(in, out, w) >= WORTH &&
                  (call->backward || call->activation <= LIMN_ACTIVATION_RELU) &&
                  !call->residual.shape.n &&
                  limn_tiles_fits(from, to, w, args, transposed != call->backward);
     bool slow = all_float(in, out) || !limn_cpu_has_bf16(); /* multiplications are dear */
-    bool first = (w.h == 3 || slow) && w.n >= LEAST_CHANNELS && w.c >= LEAST_CHANNELS &&
-                 few >= TILES_PIXELS && limn_cpu() == LIMN_CPU_AVX512;
-    bool gradient = part && gradient_fits(call, transposed);
+    bool first = (w.h == 3 || slow) && is_wide(w) && places(in, out) >= TILES_PIXELS;
     int count = 0;
 
     if (!call->backward && transposed && limn_subpixel_fits(call))
         ways[count++] = LIMN_METHOD_SUBPIXEL;
     if (!call->backward && !transposed && limn_few_fits(call)) ways[count++] = LIMN_METHOD_FEW;
     if (tiles && first) ways[count++] = LIMN_METHOD_TILES;
-    if (winograd && wide) ways[count++] = LIMN_METHOD_WINOGRAD;
-    if (gradient && (limn_gradient_method() == LIMN_METHOD_AMX || few <= PAIRS_PIXELS)) {
-        ways[count++] = limn_gradient_method();
-        if (limn_gradient_method() == LIMN_METHOD_PAIRS) return count;
-    }
+    if (winograd && large) ways[count++] = LIMN_METHOD_WINOGRAD;
     ways[count++] = LIMN_METHOD_DIRECT;
-    if (work(in, out, w) < 2e7) return 1;
-    if (gradient && limn_gradient_method() == LIMN_METHOD_PAIRS && few > PAIRS_PIXELS)
-        ways[count++] = LIMN_METHOD_PAIRS;
-    if (winograd && !wide) ways[count++] = LIMN_METHOD_WINOGRAD;
+    if (work(in, out, w) < WORTH) return 1;
+    if (winograd && !large) ways[count++] = LIMN_METHOD_WINOGRAD;
     if (tiles && !first) ways[count++] = LIMN_METHOD_TILES;
     if (blocks && args->stride > 1) ways[count++] = LIMN_METHOD_CHANNELS_LAST;
     return count;
+}
+
+/* The gradient of the weights. */
+static int gradient_ways(const limn_call *call, bool transposed, limn_method *ways)
+{
+    const limn_tensor *in = &call->x[0], *out = &call->dy[0];
+    const limn_args *args = call->args;
+    limn_shape w = call->dx[1].shape;
+    bool winograd = winograd_fits(in, out, w, args);
+    bool large = is_wide(w) && pixels(out->shape) >= WINOGRAD_PIXELS;
+    bool blocks = in->block != in->shape.c || out->block != out->shape.c;
+    bool small = places(in, out) <= PAIRS_PIXELS;
+    bool half = gradient_fits(call, transposed, false);
+    bool amx = half && limn_gradient_method() == LIMN_METHOD_AMX;
+    bool tiles = gradient_fits(call, transposed, true);
+    bool saves = small || w.h == 4 || (w.h == 3 && args->stride == 1);
+    bool first = tiles && saves && limn_cpu() == LIMN_CPU_AVX512;
+    int count = 0;
+
+    if (winograd && large) ways[count++] = LIMN_METHOD_WINOGRAD;
+    if (first) {
+        ways[count++] = LIMN_METHOD_TILES;
+        if (small) return count;
+    }
+    if (half && (amx || small)) {
+        ways[count++] = limn_gradient_method();
+        if (!amx) return count;
+    }
+    ways[count++] = LIMN_METHOD_DIRECT;
+    if (work(in, out, w) < WORTH) return 1;
+    if (half && !amx && !small) ways[count++] = LIMN_METHOD_PAIRS;
+    if (tiles && !first) ways[count++] = LIMN_METHOD_TILES;
+    if (winograd && !large) ways[count++] = LIMN_METHOD_WINOGRAD;
+    if (blocks && args->stride > 1) ways[count++] = LIMN_METHOD_CHANNELS_LAST;
+    return count;
+}
+
+int limn_convolution_ways(const limn_call *call, bool transposed, int part, limn_method *ways)
+{
+    return call->backward && part ? gradient_ways(call, transposed, ways)
+                                  : map_ways(call, transposed, ways);
 }

@@ -143,6 +143,74 @@ along leave_side(vector *to, const int ts, const vector *q, const int qs, const 
     }
 }
 
+/* ---- For gradients of weights: the transposes of the last two ----------------------------------
+ */
+
+along spread_side(vector *to, const int ts, const vector *y, const int ys, const int side,
+                  const int outputs)
+{
+    vector even = y[0], odd = y[ys];
+
+    to[0] = y[0];
+    if (side == 3) {
+        to[ts] = even + odd;
+    } else if (side < 6) {
+        even += y[2 * ys];
+        if (side == 5) {
+            odd += y[3 * ys];
+            to[3 * ts] = y[0] + 2 * y[ys] + 4 * y[2 * ys] + 8 * y[3 * ys];
+        }
+        to[ts] = even + odd;
+        to[2 * ts] = even - odd;
+    } else {
+        vector even2 = even + Q2 * y[2 * ys], odd2 = Q1 * odd;
+
+        even += P2 * y[2 * ys];
+        odd = P1 * odd;
+        if (outputs > 3) {
+            odd += P3 * y[3 * ys];
+            odd2 += Q3 * y[3 * ys];
+        }
+        if (outputs > 4) {
+            even += P4 * y[4 * ys];
+            even2 += Q4 * y[4 * ys];
+        }
+        to[ts] = even + odd;
+        to[2 * ts] = even - odd;
+        to[3 * ts] = even2 + odd2;
+        to[4 * ts] = even2 - odd2;
+    }
+    to[(side - 1) * ts] = y[(outputs - 1) * ys];
+}
+
+along gather_side(vector *to, const int ts, const vector *q, const int qs, const int side,
+                  const int taps)
+{
+    vector end = q[(side - 1) * qs];
+
+    if (side == 3) {
+        to[0] = q[qs] - q[0];
+        to[ts] = q[qs] + end;
+    } else if (side == 4) {
+        to[0] = 0.5f * (q[qs] + q[2 * qs]) - q[0];
+        to[ts] = 0.5f * (q[qs] - q[2 * qs]) + end;
+    } else if (side == 5) {
+        to[0] = 0.5f * (q[0] - q[qs]) + 1.f / 6 * (q[3 * qs] - q[2 * qs]);
+        to[ts] = 1.f / 6 * (q[2 * qs] + 2 * q[3 * qs]) - 0.5f * q[qs] + end;
+    } else {
+        vector s = 1 / (2 * P2 * (P2 - Q2)) * (q[qs] + q[2 * qs]);
+        vector d = 1 / (2 * P2 * (P2 - Q2)) * (q[qs] - q[2 * qs]);
+        vector a = 1 / (2 * Q2 * (Q2 - P2)) * (q[3 * qs] + q[4 * qs]);
+        vector b = 1 / (2 * Q2 * (Q2 - P2)) * (q[3 * qs] - q[4 * qs]);
+
+        to[0] = 1 / (P2 * Q2) * q[0] + s + a;
+        to[ts] = P1 * d + Q1 * b;
+        if (taps > 2) to[2 * ts] = P2 * s + Q2 * a;
+        if (taps > 3) to[3 * ts] = P3 * d + Q3 * b;
+        to[(taps - 1) * ts] += end;
+    }
+}
+
 #undef P1
 #undef P2
 #undef P3

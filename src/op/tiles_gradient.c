@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The gradient of a convolution's weights by Winograd's method.
+ *
+ * Forward, a tile of m x m results y of an r x r kernel g on a tile d is
+ *
+ *     y = A' [(G g G') . (B' d B)] A        with s = m + r - 1 points a side, . point by point
+ *
+ * (op/tiles.c).  That is linear in g, so the gradient of g is the transpose of it:
+ *
+ *     dg = G' [sum over tiles of (A dy A') . (B' d B)] G
+ *
+ * with the same points.  The sum over tiles is, for each point, a product of two matrices: channels
+ * of x times channels of y.  Stride 2 becomes stride 1 as it does there: the four phases of x count
+ * as channels, with 2x2 taps each.  4x4 kernels take 36 to 39 % of the direct multiplications with
+ * stride 2 and 25 % with stride 1, 3x3 25 %.
+ *
+ * oneDNN has direct weight gradients only, which run at 40 % of the peak on an Ice Lake.
+ *
+ * Two passes, the second of which does nearly all the work:
+ *
+ *   1  both maps are transformed, lanes are channels; what a product reads lies side by side:
+ *      (block of channels, point, tile, channel);
+ *   2  a unit of work is 64 channels of x (phases count) by 64 of y.  Sums of a few of them by two
+ *      vectors are in registers while the tiles go by; the sums of all points are in the second-
+ *      level cache, or in the first where there are few tiles, and are transformed back from there
+ *      into the blocks of 16 x 16 in which gradients lie.
+ *
+ * Few tiles pay the transform of the sums less and less; then the same two passes go place by place
+ * (F(1, r), if you like): "points" are the places of the kernel, "tiles" places of y, the transform
+ * of x is a copy for each place of the kernel, and products are stored where the gradient is
+ * wanted.  There, what counts is memory: the gradients of the inner levels of a U-Net, 80 % of all
+ * its parameters, are handed to the update in pieces while they are in the cache, as in gradient.c.
+ *
+ * Large maps go in bands of tiles; then each band adds to the gradient, and there is nothing to
+ * hand over.  Sums run over the tiles from first to last, however units fall to threads. */
+#include "op/tiles_gradient.h"
+#include "base/cpu.h"
+#include "op/tiles.h"
+
+enum {
+    ROWS = 64,             /* channels of x in a unit, phases included */
+    BAND_BYTES = 24 << 20, /* of both maps, transformed */
+    PIECE = 64 * 64 * 16,  /* floats: the largest that an update may ask for */
+    ALIGN = 16,
+};
+
+static const limn_tiles_gradient_kernel *kernel(void)
+{
+#if defined(__x86_64__)
+    if (limn_cpu() == LIMN_CPU_AVX512) return &limn_kernels_avx512_tiles_gradient;
+    if (limn_cpu() == LIMN_CPU_AVX2) return &limn_kernels_avx2_tiles_gradient;
+#endif
+    return &limn_kernels_base_tiles_gradient;
+}
+
+static bool is_blocked(const limn_tensor *t)
+{
+    int lanes = kernel()->lanes;
+
+    return t->type == LIMN_F32 && t->block == lanes && t->shape.c % (2 * lanes) == 0;
+}
+
+bool limn_tiles_gradient_fits(const limn_dnn_conv *c)
+{
+    return c->direction == LIMN_DNN_BACKWARD_WEIGHTS && c->groups <= 1 && is_blocked(&c->x) &&
+           is_blocked(&c->y) && c->kernel_h == c->kernel_w && c->stride_h == c->stride_w &&
+           c->stride_h <= 2 && c->kernel_h <= 7;
+}
+
+static int tiles_along(int size, int outputs)
+{
+    return (size + outputs - 1) / outputs;
+}
+
+/* Places of y along a tile: the cheapest.  A product of one row and vector costs as much as
+ * `points` times tiles; transforming it back as much as some more tiles. */
+static int choose_outputs(const limn_tiles_gradient *t)
+{
+    double places = (double)t->y.shape.n * t->y.shape.h * t->y.shape.w;
+    double least = (places + 1) * t->kernel * t->kernel;
+    int best = 1, most = LIMN_TILE_SIDE + 1 - t->taps;
+
+    if (t->kernel != 4 && !(t->kernel == 3 && t->stride == 1)) return 1;
+    for (int m = t->taps > 2 ? most : 2; m <= most; m++) {
+        double tiles = (double)t->y.shape.n * tiles_along(t->y.shape.h, m) *
+                       tiles_along(t->y.shape.w, m);
+        double cost = (tiles + 6) * (m + t->taps - 1) * (m + t->taps - 1) * t->phases;
+
+        if (cost < least) {
+            best = m;
+            least = cost;
+        }
+    }
+    return best;
+}
+
+static size_t lesser(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Units of work, and the memory for them. */
+static void cut(limn_tiles_gradient *t)
+{
+    size_t lanes = (size_t)kernel()->lanes, phases = (size_t)t->phases;
+    size_t xs = (size_t)t->x.shape.c * phases, ys = (size_t)t->y.shape.c;
+    size_t bytes = t->points * t->tiles * (xs + (t->outputs > 1 ? ys : ys / t->points)) *
+                   sizeof(float);
+    size_t bands = 1 + bytes / BAND_BYTES;
+
+    t->band = (t->tiles + bands - 1) / bands;
+    /* An odd number of cache lines between points: else all fall into the same places of it. */
+    t->floats_x = (t->band * lanes + ALIGN) | ALIGN;
+    t->floats_y = (t->band * 2 * lanes + ALIGN) | ALIGN;
+    t->panels = ys % (4 * lanes) ? 1 : 2;
+    t->blocks = lesser(ROWS / lanes / phases, (size_t)t->x.shape.c / lanes);
+    t->floats_v = xs / lanes * t->points * t->floats_x;
+    t->floats_u = ys / (2 * lanes) * (t->outputs > 1 ? t->points : 1) * t->floats_y;
+    t->floats_own = t->points * (t->panels * 2 * lanes * t->blocks * lanes * phases + ALIGN);
+    if (limn_tiles_gradient_piece(t)) t->floats_own += PIECE;
+    t->scratch_bytes = sizeof(float) *
+                       (t->floats_v + t->floats_u + (size_t)limn_compute_threads() * t->floats_own);
+}
+
+void limn_tiles_gradient_open(limn_tiles_gradient *t, const limn_dnn_conv *c)
+{
+    *t = (limn_tiles_gradient){ .x = c->x,
+                                .y = c->y,
+                                .kernel = c->kernel_h,
+                                .stride = c->stride_h,
+                                .pad_top = c->pad_top,
+                                .pad_left = c->pad_left,
+                                .phases = c->stride_h * c->stride_h,
+                                .taps = c->kernel_h / c->stride_h,
+                                .accumulates = c->add_to_output };
+    t->outputs = choose_outputs(t);
+    t->side = t->taps + t->outputs - 1;
+    if (t->outputs == 1) {
+        t->phases = 1;
+        t->taps = t->side = t->kernel;
+    }
+    t->points = (size_t)(t->side * t->side);
+    t->tile_rows = tiles_along(t->y.shape.h, t->outputs);
+    t->tile_columns = tiles_along(t->y.shape.w, t->outputs);
+    t->tiles = (size_t)t->y.shape.n * (size_t)t->tile_rows * (size_t)t->tile_columns;
+    cut(t);
+}
+
+size_t limn_tiles_gradient_piece(const limn_tiles_gradient *t)
+{
+    return t->accumulates || t->band < t->tiles || kernel()->lanes != LIMN_PACK_LANES ? 0 : PIECE;
+}
+
+/* The update's least piece, or several of them: units are as large as they are without update. */
+static void choose_piece(limn_tiles_gradient *t)
+{
+    size_t lanes = (size_t)kernel()->lanes, taps = (size_t)(t->kernel * t->kernel);
+    size_t outs, ins;
+
+    limn_pack_piece(t->update->packs, t->update->pack_count, LIMN_PIECE_SIDE, &outs, &ins);
+    t->outs = outs;
+    t->ins = ins;
+    if (outs % (2 * lanes * t->panels) && 2 * outs * ins * taps <= PIECE) t->outs = 2 * outs;
+    while (t->ins % (lanes * t->blocks) && (t->ins + ins) * t->outs * taps <= PIECE) t->ins += ins;
+}
+
+void limn_tiles_gradient_bind(limn_tiles_gradient *t, const void *x, const void *y, void *w,
+                              const limn_call *update, void *scratch)
+{
+    t->x.data = (void *)(uintptr_t)x;
+    t->y.data = (void *)(uintptr_t)y;
+    t->w = w;
+    t->update = update;
+    t->v = scratch;
+    t->u = t->v + t->floats_v;
+    t->own = t->u + t->floats_u;
+    if (update) choose_piece(t);
+}
+
+/* A rectangle of channels at u->w, unit by unit.  Positions and sizes in panels and blocks. */
+static void rectangle(const limn_tiles_gradient *t, limn_tiles_gradient_unit u)
+{
+    limn_tiles_gradient_unit part = u;
+
+    for (size_t o = 0; o < u.panels; o += t->panels)
+        for (size_t i = 0; i < u.blocks; i += t->blocks) {
+            part.panel = u.panel + o;
+            part.panels = lesser(t->panels, u.panels - o);
+            part.block = u.block + i;
+            part.blocks = lesser(t->blocks, u.blocks - i);
+            part.w = u.w + 2 * o * u.next + i * u.beside;
+            kernel()->unit(t, &part);
+        }
+}
+
+/* Units: as open() has cut them, blocks of x fastest. */
+static void multiply(void *context, size_t begin, size_t end, int thread)
+{
+    const limn_tiles_gradient *t = context;
+    size_t lanes = (size_t)kernel()->lanes, blocks = (size_t)t->x.shape.c / lanes;
+    size_t panels = (size_t)t->y.shape.c / (2 * lanes),
+           across = (blocks + t->blocks - 1) / t->blocks;
+    limn_tiles_gradient_unit u = { .beside = (size_t)(t->kernel * t->kernel) * lanes * lanes,
+                                   .sums = t->own + (size_t)thread * t->floats_own,
+                                   .adds = t->accumulates || t->first };
+
+    u.next = blocks * u.beside;
+    for (size_t number = begin; number < end; number++) {
+        u.panel = number / across * t->panels;
+        u.panels = lesser(t->panels, panels - u.panel);
+        u.block = number % across * t->blocks;
+        u.blocks = lesser(t->blocks, blocks - u.block);
+        u.w = t->w + 2 * u.panel * u.next + u.block * u.beside;
+        kernel()->unit(t, &u);
+    }
+}
+
+/* Units: pieces, side by side and then one below the other. */
+static void multiply_pieces(void *context, size_t begin, size_t end, int thread)
+{
+    const limn_tiles_gradient *t = context;
+    size_t lanes = (size_t)kernel()->lanes, outs = (size_t)t->y.shape.c;
+    limn_piece piece = { .all_ins = (size_t)t->x.shape.c, .taps = (size_t)(t->kernel * t->kernel) };
+    size_t across = (piece.all_ins + t->ins - 1) / t->ins;
+    float *w = t->own + (size_t)thread * t->floats_own;
+
+    for (size_t number = begin; number < end; number++) {
+        limn_tiles_gradient_unit u = { .beside = piece.taps * lanes * lanes,
+                                       .w = w,
+                                       .sums = w + PIECE };
+
+        piece.out = number / across * t->outs;
+        piece.in = number % across * t->ins;
+        piece.outs = lesser(t->outs, outs - piece.out);
+        piece.ins = lesser(t->ins, piece.all_ins - piece.in);
+        u.panel = piece.out / (2 * lanes);
+        u.panels = piece.outs / (2 * lanes);
+        u.block = piece.in / lanes;
+        u.blocks = piece.ins / lanes;
+        u.next = u.blocks * u.beside;
+        rectangle(t, u);
+        t->update->op->update(t->update, &piece, w);
+    }
+}
+
+void limn_tiles_gradient_run(limn_tiles_gradient *t)
+{
+    const limn_tiles_gradient_kernel *k = kernel();
+    size_t lanes = (size_t)k->lanes, xs = (size_t)t->x.shape.c, ys = (size_t)t->y.shape.c;
+    size_t across = t->update ? (xs + t->ins - 1) / t->ins
+                              : (xs / lanes + t->blocks - 1) / t->blocks;
+    size_t down = t->update ? (ys + t->outs - 1) / t->outs : ys / (2 * lanes) / t->panels;
+
+    for (t->first = 0; t->first < t->tiles; t->first += t->held) {
+        t->held = lesser(t->band, t->tiles - t->first);
+        limn_parallel(t->held * (xs / lanes), 16, k->x, t);
+        limn_parallel(t->held * (ys / lanes), 16, k->y, t);
+        limn_parallel(across * down, 1, t->update ? multiply_pieces : multiply, t);
+    }
+}
