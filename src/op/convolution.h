@@ -34,6 +34,11 @@ limn_dnn_conv limn_convolution_describe(const limn_call *call, const limn_args *
                                         bool transposed, const limn_tensor *input,
                                         const limn_tensor *output);
 
+/* Whether narrow.h computes this part of a call (0: forward or the gradient of x[0]; 1: of the
+ * weights). */
+bool limn_convolution_is_narrow(const limn_call *call, const limn_args *geometry, bool transposed,
+                                int part);
+
 /* ways() of conv and deconv.  A call that takes less than a tenth of a millisecond has one way. */
 int limn_convolution_ways(const limn_call *call, bool transposed, int part, limn_method *ways);
 

@@ -17,13 +17,15 @@
 #include "base/cpu.h"
 #include "op/convolution.h"
 #include "op/gradient.h"
+#include "op/narrow.h"
 #include "op/tiles.h"
 #include "op/tiles_gradient.h"
 
 typedef struct primitives {
     limn_dnn_primitive *data;    /* forward, or the gradient of x[0] */
     limn_dnn_primitive *weights; /* gradient of x[1], and of x[2] when bias_inside */
-    limn_tiles *tiles;           /* instead of data */
+    limn_tiles *tiles;           /* instead of data, */
+    limn_narrow *narrow[2];      /* or this; and instead of weights */
     limn_gradient *gradient;     /* instead of weights, */
     limn_tiles_gradient *places; /* or this */
     limn_dnn_primitive *pack;    /* own layout -> the planner's; NULL when they are the same */
@@ -120,6 +122,77 @@ static limn_status prepare_tiles(limn_call *call, const limn_args *geometry, pri
     return LIMN_OK;
 }
 
+/* ---- Between few channels and many ------------------------------------------------------------
+ */
+
+typedef struct sides {
+    const limn_tensor *large, *small;
+} sides;
+
+static sides sides_of(const limn_call *call, bool transposed, bool data)
+{
+    const limn_tensor *x = call->backward && data ? &call->dx[0] : &call->x[0];
+    const limn_tensor *y = call->backward ? &call->dy[0] : &call->y[0];
+
+    return transposed ? (sides){ y, x } : (sides){ x, y };
+}
+
+/* Part 0 needs the narrow map to be the one that is read. */
+bool limn_convolution_is_narrow(const limn_call *call, const limn_args *geometry, bool transposed,
+                                int part)
+{
+    sides s = sides_of(call, transposed, !part);
+    limn_shape w = part ? call->dx[1].shape : call->x[1].shape;
+    const limn_tensor *narrow = limn_narrow_side(s.large, s.small, w, geometry);
+
+    if (part || !narrow) return narrow;
+    return narrow == (call->backward ? &call->dy[0] : &call->x[0]) && !call->residual.shape.n &&
+           (call->backward || call->activation <= LIMN_ACTIVATION_RELU);
+}
+
+static bool takes_narrow(const limn_call *call, const limn_args *geometry, bool transposed,
+                         int part)
+{
+    return call->methods[part] == LIMN_METHOD_FEW &&
+           limn_convolution_is_narrow(call, geometry, transposed, part);
+}
+
+static limn_status prepare_narrow(limn_call *call, const limn_args *geometry, primitives *own,
+                                  int part, limn_arena *arena, limn_error *error)
+{
+    sides s = sides_of(call, own->transposed, !part);
+    limn_shape w = part ? call->dx[1].shape : call->x[1].shape;
+    limn_dnn_conv conv = {
+        .x = *s.large, .y = *s.small, .kernel_h = w.h, .kernel_w = w.w, .groups = 1
+    };
+    limn_dnn_layout *plain;
+
+    LIMN_TRY(limn_dnn_layout_plain(&plain, &conv, arena, error));
+    LIMN_TRY(limn_take_into(&own->narrow[part], arena, sizeof *own->narrow[part], error));
+    limn_narrow_open(own->narrow[part], s.large, s.small, w, geometry, part);
+    own->narrow[part]->adds = call->backward && accumulates(call, part);
+    if (part) {
+        call->weight_gradient_layout = plain;
+    } else {
+        call->weight_layout = plain;
+        if (!call->backward) {
+            own->narrow[0]->activation = call->activation;
+            own->narrow[0]->slope = call->slope;
+        }
+    }
+    if (call->scratch_bytes < own->narrow[part]->scratch_bytes)
+        call->scratch_bytes = own->narrow[part]->scratch_bytes;
+    return LIMN_OK;
+}
+
+static void bind_narrow(limn_call *call, primitives *own, int part, const float *bias)
+{
+    sides s = sides_of(call, own->transposed, !part);
+
+    limn_narrow_bind(own->narrow[part], s.large->data, s.small->data, call->x[1].data, bias,
+                     part ? call->dx[1].data : NULL, call->scratch);
+}
+
 /* ---- Forward --------------------------------------------------------------------------------- */
 
 static limn_status bind_forward(limn_call *call, limn_error *error)
@@ -132,6 +205,10 @@ static limn_status bind_forward(limn_call *call, limn_error *error)
                         call->scratch);
         return LIMN_OK;
     }
+    if (own->narrow[0]) {
+        bind_narrow(call, own, 0, bias);
+        return LIMN_OK;
+    }
     return bind_sides(own->data, own->transposed, &call->x[0], &call->y[0], call->x[1].data, bias,
                       call->scratch, error);
 }
@@ -142,6 +219,10 @@ static limn_status run_forward(limn_call *call, limn_error *error)
 
     if (own->tiles) {
         limn_tiles_run(own->tiles);
+        return LIMN_OK;
+    }
+    if (own->narrow[0]) {
+        limn_narrow_map(own->narrow[0]);
         return LIMN_OK;
     }
     if (call->residual.data && call->residual.data != call->y[0].data)
@@ -160,6 +241,8 @@ static limn_status prepare_forward(limn_call *call, const limn_args *geometry, p
     call->implementation = limn_cpu_name(limn_cpu());
     if (takes_tiles(call, geometry, own->transposed))
         return prepare_tiles(call, geometry, own, arena, error);
+    if (takes_narrow(call, geometry, own->transposed, 0))
+        return prepare_narrow(call, geometry, own, 0, arena, error);
     conv.direction = own->transposed ? LIMN_DNN_BACKWARD_DATA : LIMN_DNN_FORWARD;
     conv.bias = call->inputs > 2 && call->x[2].shape.n;
     conv.inference = call->inference;
@@ -190,6 +273,8 @@ static limn_status bind_backward(limn_call *call, limn_error *error)
     if (own->tiles)
         limn_tiles_bind(own->tiles, call->dy[0].data, call->x[1].data, NULL, call->dx[0].data,
                         call->scratch);
+    for (int part = 0; part < 2; part++)
+        if (own->narrow[part]) bind_narrow(call, own, part, NULL);
     if (own->data)
         LIMN_TRY(bind_sides(own->data, own->transposed, &call->dx[0], &call->dy[0], call->x[1].data,
                             NULL, call->scratch, error));
@@ -221,7 +306,9 @@ static limn_status run_backward(limn_call *call, limn_error *error)
     primitives *own = call->own;
 
     if (own->tiles) limn_tiles_run(own->tiles);
+    if (own->narrow[0]) limn_narrow_map(own->narrow[0]);
     if (own->data) LIMN_TRY(limn_dnn_run(own->data, error));
+    if (own->narrow[1]) limn_narrow_gradient(own->narrow[1]);
     if (own->gradient) limn_gradient_run(own->gradient);
     if (own->places) limn_tiles_gradient_run(own->places);
     if (own->weights) LIMN_TRY(limn_dnn_run(own->weights, error));
@@ -292,6 +379,17 @@ static limn_status prepare_gradient(limn_call *call, const limn_dnn_conv *conv, 
     return LIMN_OK;
 }
 
+/* Whether the planner takes the gradient as it lies in PyTorch. */
+static bool may_be_plain(const limn_call *call, const limn_dnn_conv *conv, limn_arena *arena)
+{
+    limn_error ignored;
+    limn_dnn_layout *plain;
+
+    return !call->weight_gradient_layout ||
+           (!limn_dnn_layout_plain(&plain, conv, arena, &ignored) &&
+            limn_dnn_layout_equal(plain, call->weight_gradient_layout));
+}
+
 static limn_status prepare_weights(limn_call *call, const limn_args *geometry, primitives *own,
                                    limn_arena *arena, limn_error *error)
 {
@@ -305,6 +403,8 @@ static limn_status prepare_weights(limn_call *call, const limn_args *geometry, p
     conv.add_to_output = accumulates(call, 1);
     LIMN_TRY(prepare_gradient(call, &conv, own, &taken, arena, error));
     if (taken) return LIMN_OK;
+    if (takes_narrow(call, geometry, own->transposed, 1) && may_be_plain(call, &conv, arena))
+        return prepare_narrow(call, geometry, own, 1, arena, error);
     own->bias_inside = !own->transposed && wanted(call, 2) &&
                        accumulates(call, 1) == accumulates(call, 2);
     conv.bias = own->bias_inside;
@@ -331,6 +431,10 @@ static limn_status prepare_backward(limn_call *call, const limn_args *geometry, 
         LIMN_TRY(prepare_tiles(call, geometry, own, arena, error));
         scratch = call->scratch_bytes;
         first = limn_cpu_name(limn_cpu());
+    } else if (wanted(call, 0) && takes_narrow(call, geometry, own->transposed, 0)) {
+        LIMN_TRY(prepare_narrow(call, geometry, own, 0, arena, error));
+        scratch = call->scratch_bytes;
+        first = limn_cpu_name(limn_cpu());
     } else if (wanted(call, 0)) {
         limn_dnn_conv conv = limn_convolution_describe(call, geometry, own->transposed,
                                                        &call->dx[0], &call->dy[0]);
@@ -347,9 +451,9 @@ static limn_status prepare_backward(limn_call *call, const limn_args *geometry, 
     if (wanted(call, 1)) {
         LIMN_TRY(prepare_weights(call, geometry, own, arena, error));
         if (own->weights) call->methods[1] = limn_dnn_method(own->weights);
-        second = own->gradient ? limn_method_name(limn_gradient_method())
-                 : own->places ? limn_cpu_name(limn_cpu())
-                               : limn_dnn_implementation(own->weights);
+        second = own->gradient  ? limn_method_name(limn_gradient_method())
+                 : own->weights ? limn_dnn_implementation(own->weights)
+                                : limn_cpu_name(limn_cpu());
     }
     if (call->scratch_bytes < scratch) call->scratch_bytes = scratch;
     call->implementation = first ? first : second ? second : "sums";

@@ -121,7 +121,9 @@ static int map_ways(const limn_call *call, bool transposed, limn_method *ways)
 
     if (!call->backward && transposed && limn_subpixel_fits(call))
         ways[count++] = LIMN_METHOD_SUBPIXEL;
-    if (!call->backward && !transposed && limn_few_fits(call)) ways[count++] = LIMN_METHOD_FEW;
+    if ((!call->backward && !transposed && limn_few_fits(call)) ||
+        limn_convolution_is_narrow(call, args, transposed, 0))
+        ways[count++] = LIMN_METHOD_FEW;
     if (tiles && first) ways[count++] = LIMN_METHOD_TILES;
     if (winograd && large) ways[count++] = LIMN_METHOD_WINOGRAD;
     ways[count++] = LIMN_METHOD_DIRECT;
@@ -149,6 +151,7 @@ static int gradient_ways(const limn_call *call, bool transposed, limn_method *wa
     bool first = tiles && saves && limn_cpu() == LIMN_CPU_AVX512;
     int count = 0;
 
+    if (limn_convolution_is_narrow(call, args, transposed, 1)) ways[count++] = LIMN_METHOD_FEW;
     if (winograd && large) ways[count++] = LIMN_METHOD_WINOGRAD;
     if (first) {
         ways[count++] = LIMN_METHOD_TILES;
