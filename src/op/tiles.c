@@ -117,9 +117,11 @@ static void cut(limn_tiles *t)
     size_t per = t->pairs ? 2 : 1; /* channels of a word */
     size_t bands = 1 + points * t->tiles * t->depth / per * sizeof(float) / BAND_BYTES;
 
-    t->chunk = points > 25 ? 64 : t->pairs ? 256 : 128;
+    /* With 36 points half the columns by twice the depth: a ResNet's picture 197 ms instead of 214.
+     */
+    t->chunk = t->pairs ? 256 : 128;
     if (t->chunk > t->depth) t->chunk = t->depth;
-    t->group = t->width % (2 * panel) ? panel : 2 * panel;
+    t->group = t->width % (2 * panel) || points > 25 ? panel : 2 * panel;
     groups = t->width / t->group;
     t->band = (t->tiles + bands - 1) / bands;
     least = 1 + points * t->band * t->group * sizeof(float) / UNIT_BYTES;
