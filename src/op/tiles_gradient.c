@@ -12,8 +12,8 @@
  *
  * with the same points.  The sum over tiles is, for each point, a product of two matrices: channels
  * of x times channels of y.  Stride 2 becomes stride 1 as it does there: the four phases of x count
- * as channels, with 2x2 taps each.  4x4 kernels take 36 to 39 % of the direct multiplications with
- * stride 2 and 25 % with stride 1, 3x3 25 %.
+ * as channels, with 2x2 taps each.  4x4 kernels take 39 % of the direct multiplications with
+ * stride 2 (4 x 4 places a tile) and 25 % with stride 1, 3x3 25 %.
  *
  * oneDNN has direct weight gradients only, which run at 40 % of the peak on an Ice Lake.
  *
@@ -21,10 +21,9 @@
  *
  *   1  both maps are transformed, lanes are channels; what a product reads lies side by side:
  *      (block of channels, point, tile, channel);
- *   2  a unit of work is 64 channels of x (phases count) by 64 of y.  Sums of a few of them by two
+ *   2  a unit of work is 64 channels of x (phases count) by 64 of y.  Sums of a few of them by four
  *      vectors are in registers while the tiles go by; the sums of all points are in the second-
- *      level cache, or in the first where there are few tiles, and are transformed back from there
- *      into the blocks of 16 x 16 in which gradients lie.
+ *      level cache, and are transformed back from there into the blocks in which gradients lie.
  *
  * Few tiles pay the transform of the sums less and less; then the same two passes go place by place
  * (F(1, r), if you like): "points" are the places of the kernel, "tiles" places of y, the transform
@@ -74,12 +73,13 @@ static int tiles_along(int size, int outputs)
 }
 
 /* Places of y along a tile: the cheapest.  A product of one row and vector costs as much as
- * `points` times tiles; transforming it back as much as some more tiles. */
+ * `points` times tiles; transforming it back as much as some more tiles.  Five outputs of two taps,
+ * 36 points, are never faster than four, whose numbers are smaller. */
 static int choose_outputs(const limn_tiles_gradient *t)
 {
     double places = (double)t->y.shape.n * t->y.shape.h * t->y.shape.w;
     double least = (places + 1) * t->kernel * t->kernel;
-    int best = 1, most = LIMN_TILE_SIDE + 1 - t->taps;
+    int best = 1, most = t->taps > 2 ? LIMN_TILE_SIDE + 1 - t->taps : 4;
 
     if (t->kernel != 4 && !(t->kernel == 3 && t->stride == 1)) return 1;
     for (int m = t->taps > 2 ? most : 2; m <= most; m++) {
@@ -112,12 +112,12 @@ static void cut(limn_tiles_gradient *t)
     t->band = (t->tiles + bands - 1) / bands;
     /* An odd number of cache lines between points: else all fall into the same places of it. */
     t->floats_x = (t->band * lanes + ALIGN) | ALIGN;
-    t->floats_y = (t->band * 2 * lanes + ALIGN) | ALIGN;
-    t->panels = ys % (4 * lanes) ? 1 : 2;
+    t->wide = ys % (4 * lanes) ? 2 : 4;
+    t->floats_y = (t->band * t->wide * lanes + ALIGN) | ALIGN;
     t->blocks = lesser(ROWS / lanes / phases, (size_t)t->x.shape.c / lanes);
     t->floats_v = xs / lanes * t->points * t->floats_x;
-    t->floats_u = ys / (2 * lanes) * (t->outputs > 1 ? t->points : 1) * t->floats_y;
-    t->floats_own = t->points * (t->panels * 2 * lanes * t->blocks * lanes * phases + ALIGN);
+    t->floats_u = ys / (t->wide * lanes) * (t->outputs > 1 ? t->points : 1) * t->floats_y;
+    t->floats_own = t->points * (t->wide * lanes * t->blocks * phases + 1) * lanes;
     if (limn_tiles_gradient_piece(t)) t->floats_own += PIECE;
     t->scratch_bytes = sizeof(float) *
                        (t->floats_v + t->floats_u + (size_t)limn_compute_threads() * t->floats_own);
@@ -149,20 +149,19 @@ void limn_tiles_gradient_open(limn_tiles_gradient *t, const limn_dnn_conv *c)
 
 size_t limn_tiles_gradient_piece(const limn_tiles_gradient *t)
 {
-    return t->accumulates || t->band < t->tiles || kernel()->lanes != LIMN_PACK_LANES ? 0 : PIECE;
+    if (t->accumulates || t->band < t->tiles || kernel()->lanes != LIMN_PACK_LANES) return 0;
+    return t->wide > 2 ? PIECE / 2 : PIECE; /* what is asked for may be half a panel */
 }
 
 /* The update's least piece, or several of them: units are as large as they are without update. */
 static void choose_piece(limn_tiles_gradient *t)
 {
-    size_t lanes = (size_t)kernel()->lanes, taps = (size_t)(t->kernel * t->kernel);
-    size_t outs, ins;
+    size_t lanes = (size_t)kernel()->lanes, taps = (size_t)(t->kernel * t->kernel), ins;
 
-    limn_pack_piece(t->update->packs, t->update->pack_count, LIMN_PIECE_SIDE, &outs, &ins);
-    t->outs = outs;
-    t->ins = ins;
-    if (outs % (2 * lanes * t->panels) && 2 * outs * ins * taps <= PIECE) t->outs = 2 * outs;
-    while (t->ins % (lanes * t->blocks) && (t->ins + ins) * t->outs * taps <= PIECE) t->ins += ins;
+    limn_pack_piece(t->update->packs, t->update->pack_count, LIMN_PIECE_SIDE, &t->outs, &ins);
+    if (t->outs % (t->wide * lanes)) t->outs *= 2;
+    for (t->ins = ins; t->ins % (lanes * t->blocks); t->ins += ins)
+        if ((t->ins + ins) * t->outs * taps > PIECE) break;
 }
 
 void limn_tiles_gradient_bind(limn_tiles_gradient *t, const void *x, const void *y, void *w,
@@ -178,68 +177,58 @@ void limn_tiles_gradient_bind(limn_tiles_gradient *t, const void *x, const void 
     if (update) choose_piece(t);
 }
 
-/* A rectangle of channels at u->w, unit by unit.  Positions and sizes in panels and blocks. */
-static void rectangle(const limn_tiles_gradient *t, limn_tiles_gradient_unit u)
-{
-    limn_tiles_gradient_unit part = u;
-
-    for (size_t o = 0; o < u.panels; o += t->panels)
-        for (size_t i = 0; i < u.blocks; i += t->blocks) {
-            part.panel = u.panel + o;
-            part.panels = lesser(t->panels, u.panels - o);
-            part.block = u.block + i;
-            part.blocks = lesser(t->blocks, u.blocks - i);
-            part.w = u.w + 2 * o * u.next + i * u.beside;
-            kernel()->unit(t, &part);
-        }
-}
-
-/* Units: as open() has cut them, blocks of x fastest. */
+/* Units: panels of y, in each the blocks of x. */
 static void multiply(void *context, size_t begin, size_t end, int thread)
 {
     const limn_tiles_gradient *t = context;
     size_t lanes = (size_t)kernel()->lanes, blocks = (size_t)t->x.shape.c / lanes;
-    size_t panels = (size_t)t->y.shape.c / (2 * lanes),
-           across = (blocks + t->blocks - 1) / t->blocks;
+    size_t across = (blocks + t->blocks - 1) / t->blocks;
     limn_tiles_gradient_unit u = { .beside = (size_t)(t->kernel * t->kernel) * lanes * lanes,
                                    .sums = t->own + (size_t)thread * t->floats_own,
                                    .adds = t->accumulates || t->first };
 
     u.next = blocks * u.beside;
     for (size_t number = begin; number < end; number++) {
-        u.panel = number / across * t->panels;
-        u.panels = lesser(t->panels, panels - u.panel);
+        u.panel = number / across;
         u.block = number % across * t->blocks;
         u.blocks = lesser(t->blocks, blocks - u.block);
-        u.w = t->w + 2 * u.panel * u.next + u.block * u.beside;
+        u.w = t->w + t->wide * u.panel * u.next + u.block * u.beside;
         kernel()->unit(t, &u);
     }
+}
+
+/* One piece at w, unit by unit. */
+static void fill_piece(const limn_tiles_gradient *t, const limn_piece *piece, float *w)
+{
+    size_t lanes = (size_t)kernel()->lanes, panel = t->wide * lanes, blocks = piece->ins / lanes;
+    limn_tiles_gradient_unit u = { .beside = piece->taps * lanes * lanes, .sums = w + PIECE };
+
+    u.next = blocks * u.beside;
+    for (size_t out = 0; out < piece->outs; out += panel)
+        for (size_t block = 0; block < blocks; block += t->blocks) {
+            u.panel = (piece->out + out) / panel;
+            u.block = piece->in / lanes + block;
+            u.blocks = lesser(t->blocks, blocks - block);
+            u.w = w + out / lanes * u.next + block * u.beside;
+            kernel()->unit(t, &u);
+        }
 }
 
 /* Units: pieces, side by side and then one below the other. */
 static void multiply_pieces(void *context, size_t begin, size_t end, int thread)
 {
     const limn_tiles_gradient *t = context;
-    size_t lanes = (size_t)kernel()->lanes, outs = (size_t)t->y.shape.c;
+    size_t outs = (size_t)t->y.shape.c;
     limn_piece piece = { .all_ins = (size_t)t->x.shape.c, .taps = (size_t)(t->kernel * t->kernel) };
     size_t across = (piece.all_ins + t->ins - 1) / t->ins;
     float *w = t->own + (size_t)thread * t->floats_own;
 
     for (size_t number = begin; number < end; number++) {
-        limn_tiles_gradient_unit u = { .beside = piece.taps * lanes * lanes,
-                                       .w = w,
-                                       .sums = w + PIECE };
-
         piece.out = number / across * t->outs;
         piece.in = number % across * t->ins;
         piece.outs = lesser(t->outs, outs - piece.out);
         piece.ins = lesser(t->ins, piece.all_ins - piece.in);
-        u.panel = piece.out / (2 * lanes);
-        u.panels = piece.outs / (2 * lanes);
-        u.block = piece.in / lanes;
-        u.blocks = piece.ins / lanes;
-        u.next = u.blocks * u.beside;
-        rectangle(t, u);
+        fill_piece(t, &piece, w);
         t->update->op->update(t->update, &piece, w);
     }
 }
@@ -250,7 +239,7 @@ void limn_tiles_gradient_run(limn_tiles_gradient *t)
     size_t lanes = (size_t)k->lanes, xs = (size_t)t->x.shape.c, ys = (size_t)t->y.shape.c;
     size_t across = t->update ? (xs + t->ins - 1) / t->ins
                               : (xs / lanes + t->blocks - 1) / t->blocks;
-    size_t down = t->update ? (ys + t->outs - 1) / t->outs : ys / (2 * lanes) / t->panels;
+    size_t down = t->update ? (ys + t->outs - 1) / t->outs : ys / (t->wide * lanes);
 
     for (t->first = 0; t->first < t->tiles; t->first += t->held) {
         t->held = lesser(t->band, t->tiles - t->first);

@@ -23,7 +23,8 @@ typedef struct limn_tiles_gradient {
     size_t first, held;        /* those that are now */
     size_t points;             /* of a tile */
     size_t floats_x, floats_y; /* from one point to the next, in a panel */
-    size_t panels, blocks;     /* of a unit of work: panels of y, blocks of channels of x */
+    size_t wide;               /* vectors of channels of y in a panel: 4 or 2 */
+    size_t blocks;             /* of channels of x in a unit of work */
     float *v, *u, *own;        /* x and y, transformed; each thread's own memory */
     size_t floats_v, floats_u, floats_own;
     float *w;                /* in blocks of lanes; not read nor written with an update */
@@ -50,10 +51,10 @@ void limn_tiles_gradient_run(limn_tiles_gradient *gradient);
 
 /* What is made at a time: all places of the kernel for some channels. */
 typedef struct limn_tiles_gradient_unit {
-    size_t panel, panels; /* of two vectors of channels of y */
-    size_t block, blocks; /* of one vector of channels of x */
-    float *w;             /* from one block of y to the next, from one of x to the next: */
-    size_t next, beside;
+    size_t panel;         /* of channels of y */
+    size_t block, blocks; /* of channels of x, a vector each */
+    float *w;             /* where its gradient goes, the next block of y `next` further on, */
+    size_t next, beside;  /* the next block of x `beside` */
     float *sums;
     bool adds;
 } limn_tiles_gradient_unit;

@@ -3,7 +3,9 @@
  * The loops of tiles_gradient.c, compiled once a processor level.
  *
  * Lanes are channels throughout; a product is some channels of x, each spread over a vector, times
- * two vectors of channels of y.  Transforms (tiles_points.h) are compiled for each size. */
+ * a panel of four vectors of channels of y, or two where their number wants it.  Four by four is at
+ * 97 % of an Ice Lake's peak, eight by two at 77: it loads more.  Transforms (tiles_points.h) are
+ * compiled for each size. */
 #include "op/tiles.h"
 #include "op/tiles_gradient.h"
 
@@ -11,15 +13,15 @@
 #define JOIN(a, b) JOIN_(a, b)
 
 #ifdef __AVX512F__
-enum { LANES = 16, HELD = 8 };
+enum { LANES = 16, SUMS = 16 };
 #else
-enum { LANES = 8, HELD = 4 };
+enum { LANES = 8, SUMS = 8 };
 #endif
 enum {
-    PANEL = 2 * LANES,
+    PANEL = 4, /* vectors of the widest */
     SQUARE = LIMN_TILE_SIDE * LIMN_TILE_SIDE,
     PHASES = 4,
-    MANY = 64, /* tiles from which on the sums of a whole unit are held: see unit_of */
+    CHUNK = 96, /* tiles of a panel that stay in the first-level cache */
 };
 typedef float vector __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
 
@@ -32,7 +34,7 @@ typedef float vector __attribute__((vector_size(LANES * sizeof(float)), aligned(
 #include "op/tiles_points.h"
 
 /* The (side, taps, outputs) that tiles_gradient.c makes, beside places. */
-#define SHAPES(X) X(3, 2, 2) X(4, 2, 3) X(5, 2, 4) X(6, 2, 5) X(6, 3, 4) X(6, 4, 3)
+#define SHAPES(X) X(3, 2, 2) X(4, 2, 3) X(5, 2, 4) X(6, 3, 4) X(6, 4, 3)
 
 /* Where a tile of the band begins, in places of y. */
 typedef struct spot {
@@ -97,7 +99,8 @@ inline_here y_of(const limn_tiles_gradient *t, size_t tile, size_t block, const 
                  const int outputs)
 {
     spot s = spot_of(t, tile);
-    float *to = t->u + block / 2 * t->points * t->floats_y + tile * PANEL + block % 2 * LANES;
+    float *to = t->u + block / t->wide * t->points * t->floats_y +
+                (tile * t->wide + block % t->wide) * LANES;
     vector d[SQUARE], half[SQUARE];
 
     take(d, plane_of(&t->y, s.picture, block), t->y.shape.h, t->y.shape.w, s.top, s.left, 1,
@@ -136,7 +139,8 @@ static void y_place(const limn_tiles_gradient *t, size_t place, size_t block)
     const float *from = plane_of(&t->y, s.picture, block) +
                         ((ptrdiff_t)s.top * t->y.shape.w + s.left) * LANES;
 
-    store(t->u + block / 2 * t->floats_y + place * PANEL + block % 2 * LANES, load(from));
+    store(t->u + block / t->wide * t->floats_y + (place * t->wide + block % t->wide) * LANES,
+          load(from));
 }
 
 /* Blocks of channels are the slower index: stores then go on where the last tile's were. */
@@ -186,84 +190,92 @@ static void input_y(void *context, size_t begin, size_t end, int part)
 
 /* ---- Products -------------------------------------------------------------------------------- */
 
-/* HELD channels of x by a panel of y over all tiles of the band.  Sums go to rows of `to`, pitch
- * apart, the panel's second half `beside` the first. */
+/* Some channels of x by a panel of y over all tiles of the band.  Sums go to rows of `to`, pitch
+ * apart, the panel's vectors `beside` one another.  ahead: a vector a tile that is wanted soon. */
 inline_here product(float *to, size_t pitch, size_t beside, const float *x, const float *y,
-                    size_t tiles, bool adds)
+                    const float *ahead, size_t tiles, bool adds, const int wide)
 {
-    vector sums[HELD][2];
+    const int held = SUMS / wide;
+    vector sums[SUMS];
 
-#pragma GCC unroll 8
-    for (int r = 0; r < HELD; r++) sums[r][0] = sums[r][1] = (vector){ 0 };
-    for (size_t k = 0; k < tiles; k++, x += LANES, y += PANEL) {
-        vector one = load(y), two = load(y + LANES);
+#pragma GCC unroll 16
+    for (int i = 0; i < SUMS; i++) sums[i] = (vector){ 0 };
+    for (size_t k = 0; k < tiles; k++, x += LANES, y += wide * LANES, ahead += LANES) {
+        vector panel[PANEL];
 
+        __builtin_prefetch(ahead, 0, 2);
+#pragma GCC unroll 4
+        for (int j = 0; j < wide; j++) panel[j] = load(y + j * LANES);
 #pragma GCC unroll 8
-        for (int r = 0; r < HELD; r++) {
-            sums[r][0] += x[r] * one;
-            sums[r][1] += x[r] * two;
-        }
+        for (int r = 0; r < held; r++)
+#pragma GCC unroll 4
+            for (int j = 0; j < wide; j++) sums[r * wide + j] += x[r] * panel[j];
     }
 #pragma GCC unroll 8
-    for (int r = 0; r < HELD; r++, to += pitch) {
-        if (adds) {
-            sums[r][0] += load(to);
-            sums[r][1] += load(to + beside);
+    for (int r = 0; r < held; r++, to += pitch)
+#pragma GCC unroll 4
+        for (int j = 0; j < wide; j++) {
+            float *at = to + (size_t)j * beside;
+
+            store(at, adds ? sums[r * wide + j] + load(at) : sums[r * wide + j]);
         }
-        store(to, sums[r][0]);
-        store(to + beside, sums[r][1]);
-    }
 }
 
 /* Row: channel of x in a unit, phase by phase within a block. */
 static const float *x_at(const limn_tiles_gradient *t, const limn_tiles_gradient_unit *u,
-                         size_t row, size_t point)
+                         size_t row, size_t point, size_t tile)
 {
     return t->v + ((u->block * (size_t)t->phases + row / LANES) * t->points + point) * t->floats_x +
-           row % LANES;
+           tile * LANES + row % LANES;
 }
 
 static const float *y_at(const limn_tiles_gradient *t, const limn_tiles_gradient_unit *u,
-                         size_t panel, size_t point)
+                         size_t point, size_t tile)
 {
-    return t->u + ((u->panel + panel) * t->points + point) * t->floats_y;
+    return t->u + (u->panel * t->points + point) * t->floats_y + tile * t->wide * LANES;
 }
 
-static void places(const limn_tiles_gradient *t, const limn_tiles_gradient_unit *u)
+static size_t chunks_of(const limn_tiles_gradient *t)
 {
-    for (size_t panel = 0; panel < u->panels; panel++) {
-        const float *y = t->u + (u->panel + panel) * t->floats_y;
+    return (t->held + CHUNK - 1) / CHUNK;
+}
+
+inline_here places(const limn_tiles_gradient *t, const limn_tiles_gradient_unit *u, const int wide)
+{
+    for (size_t chunks = chunks_of(t), chunk = 0; chunk < chunks; chunk++) {
+        size_t from = t->held * chunk / chunks, count = t->held * (chunk + 1) / chunks - from;
+        const float *y = t->u + u->panel * t->floats_y + from * (size_t)wide * LANES;
 
         for (size_t block = 0; block < u->blocks; block++)
-            for (size_t point = 0; point < t->points; point++) {
-                float *to = u->w + 2 * panel * u->next + block * u->beside + point * LANES * LANES;
+            for (size_t point = 0; point < t->points; point++)
+                for (size_t row = 0; row < LANES; row += SUMS / wide) {
+                    const float *x = x_at(t, u, block * LANES + row, point, from);
 
-                for (size_t row = 0; row < LANES; row += HELD)
-                    product(to + row * LANES, LANES, u->next,
-                            x_at(t, u, block * LANES + row, point), y, t->held, u->adds);
-            }
+                    product(u->w + block * u->beside + (point * LANES + row) * LANES, LANES,
+                            u->next, x, y, x + t->floats_x, count, u->adds || chunk, wide);
+                }
     }
 }
 
 /* ---- Sums back to the places of the kernel --------------------------------------------------- */
 
-/* Some rows by some panels of a unit: what the sums are held of at a time. */
-typedef struct part {
-    size_t row, rows, panel, panels;
-    size_t pitch, floats; /* of the sums: from row to row, from point to point */
-} part;
-
-inline_here gather(const limn_tiles_gradient *t, const limn_tiles_gradient_unit *u, const part *p,
-                   size_t row, size_t column, const int side, const int taps)
+/* From one point's sums to the next one's: rows of a unit by a panel, and a line of the cache. */
+static size_t floats_of_sums(const limn_tiles_gradient *t, const limn_tiles_gradient_unit *u)
 {
-    const float *from = u->sums + row * p->pitch + column;
-    size_t at = p->row + row, block = at / LANES / (size_t)t->phases;
-    int phase = (int)(at / LANES % (size_t)t->phases), step = t->stride;
-    float *to = u->w + (2 * p->panel + column / LANES) * u->next + block * u->beside +
-                at % LANES * LANES;
+    return (u->blocks * (size_t)t->phases * t->wide * LANES + 1) * LANES;
+}
+
+inline_here gather(const limn_tiles_gradient *t, const limn_tiles_gradient_unit *u, size_t row,
+                   size_t beside, const int side, const int taps, const int wide)
+{
+    size_t floats = floats_of_sums(t, u);
+    const float *from = u->sums + (row * (size_t)wide + beside) * LANES;
+    size_t block = row / LANES / (size_t)t->phases;
+    int phase = (int)(row / LANES % (size_t)t->phases), step = t->stride;
+    float *to = u->w + beside * u->next + block * u->beside + row % LANES * LANES;
     vector q[SQUARE], half[SQUARE], g[LIMN_TILE_SIDE];
 
-    for (int i = 0; i < side * side; i++) q[i] = load(from + (size_t)i * p->floats);
+    for (int i = 0; i < side * side; i++) q[i] = load(from + (size_t)i * floats);
     for (int j = 0; j < side; j++) gather_side(half + j, side, q + j, side, side, taps);
     for (int i = 0; i < taps; i++) {
         gather_side(g, 1, half + i * side, 1, side, taps);
@@ -277,40 +289,70 @@ inline_here gather(const limn_tiles_gradient *t, const limn_tiles_gradient_unit 
     }
 }
 
-inline_here part_of(const limn_tiles_gradient *t, const limn_tiles_gradient_unit *u, const part *p,
-                    const int side, const int taps)
+/* What of the next chunk a product brings from the third-level cache: a block of x each, then a
+ * vector of the panel each; then nothing new. */
+static const float *ahead_of(const limn_tiles_gradient *t, const limn_tiles_gradient_unit *u,
+                             size_t point, size_t tile, size_t call, size_t count)
 {
-    for (size_t point = 0; point < t->points; point++)
-        for (size_t panel = 0; panel < p->panels; panel++)
-            for (size_t row = 0; row < p->rows; row += HELD)
-                product(u->sums + point * p->floats + row * p->pitch + panel * PANEL, p->pitch,
-                        LANES, x_at(t, u, p->row + row, point), y_at(t, u, p->panel + panel, point),
-                        t->held, false);
-    for (size_t row = 0; row < p->rows; row++)
-        for (size_t column = 0; column < p->panels * PANEL; column += LANES)
-            gather(t, u, p, row, column, side, taps);
+    size_t blocks = u->blocks * (size_t)t->phases;
+
+    if (call < blocks) return x_at(t, u, call * LANES, point, tile);
+    call -= blocks;
+    return y_at(t, u, point, tile) + (call < t->wide ? call * count * LANES : 0);
 }
 
-/* With many tiles the whole unit goes point by point, for what it reads of a point is in the
- * first-level cache then; with few of them the sums are more than what is read, and it goes in
- * parts whose sums stay in that cache. */
-inline_here unit_of(const limn_tiles_gradient *t, const limn_tiles_gradient_unit *u, const int side,
-                    const int taps)
+/* The sums of one point. */
+inline_here point_of(const limn_tiles_gradient *t, const limn_tiles_gradient_unit *u, size_t point,
+                     const int wide)
 {
     size_t rows = u->blocks * (size_t)t->phases * LANES;
-    part p = { .rows = t->held < MANY ? HELD : rows, .panels = t->held < MANY ? 1 : u->panels };
+    float *sums = u->sums + point * floats_of_sums(t, u);
 
-    p.pitch = p.panels * PANEL;
-    p.floats = p.rows * p.pitch + LANES;
-    for (p.panel = 0; p.panel < u->panels; p.panel += p.panels)
-        for (p.row = 0; p.row < rows; p.row += p.rows) part_of(t, u, &p, side, taps);
+    for (size_t chunks = chunks_of(t), chunk = 0; chunk < chunks; chunk++) {
+        size_t from = t->held * chunk / chunks, to = t->held * (chunk + 1) / chunks;
+        size_t next = chunk + 1 < chunks ? point : point + 1, call = 0;
+
+        for (size_t row = 0; row < rows; row += (size_t)(SUMS / wide), call++)
+            product(sums + row * (size_t)wide * LANES, (size_t)wide * LANES, LANES,
+                    x_at(t, u, row, point, from), y_at(t, u, point, from),
+                    ahead_of(t, u, next, next > point ? 0 : to, call, to - from), to - from,
+                    chunk > 0, wide);
+    }
 }
+
+inline_here unit_of(const limn_tiles_gradient *t, const limn_tiles_gradient_unit *u, const int side,
+                    const int taps, const int wide)
+{
+    for (size_t point = 0; point < t->points; point++) point_of(t, u, point, wide);
+    for (size_t row = 0; row < u->blocks * (size_t)t->phases * LANES; row++)
+        for (size_t beside = 0; beside < (size_t)wide; beside++)
+            gather(t, u, row, beside, side, taps, wide);
+}
+
+/* Not in place: else a function of all shapes is more than the compiler likes. */
+#define X(s, r, m)                                                                                 \
+    static void unit_##s##_##r(const limn_tiles_gradient *t, const limn_tiles_gradient_unit *u)    \
+    {                                                                                              \
+        if (t->wide == PANEL)                                                                      \
+            unit_of(t, u, s, r, PANEL);                                                            \
+        else                                                                                       \
+            unit_of(t, u, s, r, PANEL / 2);                                                        \
+    }
+SHAPES(X)
+#undef X
 
 static void unit(const limn_tiles_gradient *t, const limn_tiles_gradient_unit *u)
 {
-    if (t->outputs == 1) places(t, u);
+    if (t->outputs == 1 && t->wide == PANEL) {
+        places(t, u, PANEL);
+        return;
+    }
+    if (t->outputs == 1) {
+        places(t, u, PANEL / 2);
+        return;
+    }
 #define X(s, r, m)                                                                                 \
-    if (t->side == (s) && t->taps == (r) && t->outputs == (m)) unit_of(t, u, s, r);
+    if (t->side == (s) && t->taps == (r)) unit_##s##_##r(t, u);
     SHAPES(X)
 #undef X
 }

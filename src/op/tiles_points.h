@@ -171,10 +171,6 @@ along spread_side(vector *to, const int ts, const vector *y, const int ys, const
             odd += P3 * y[3 * ys];
             odd2 += Q3 * y[3 * ys];
         }
-        if (outputs > 4) {
-            even += P4 * y[4 * ys];
-            even2 += Q4 * y[4 * ys];
-        }
         to[ts] = even + odd;
         to[2 * ts] = even - odd;
         to[3 * ts] = even2 + odd2;
