@@ -20,8 +20,9 @@ typedef enum limn_method {
     LIMN_METHOD_DIRECT, /* oneDNN's kernels on the maps as they lie; transposed: data gradient */
     LIMN_METHOD_CHANNELS_LAST, /* the same on channels-last copies of the maps */
     LIMN_METHOD_WINOGRAD,      /* oneDNN's F(4x4, 3x3): 3x3, stride 1, float32 */
-    LIMN_METHOD_FEW,           /* our loop for up to four channels out */
-    LIMN_METHOD_TILES,         /* Winograd's method in our loops: 3x3, 4x4, float32 */
+    LIMN_METHOD_FEW,           /* our loops for a few channels on one side: few.h, narrow.h */
+    LIMN_METHOD_TILES,         /* Winograd's method in our loops: 3x3, 4x4; weights' gradients on
+                                  small maps directly */
     LIMN_METHOD_SUBPIXEL,      /* transposed 4x4, stride 2: a 2x2 convolution and a shuffle */
     LIMN_METHOD_AMX,           /* weights' gradient in bf16: our loops over matrix tiles */
     LIMN_METHOD_PAIRS,         /* the same without AMX: over pairs of places */

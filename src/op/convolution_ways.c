@@ -18,10 +18,11 @@
  * measurement decides.  Where pairs are multiplied in float32, oneDNN is slower still (a ResNet's
  * picture 1565 ms and 589 with tiles), and they are the rule for both.
  *
- * Weights' gradients in float32 are by tiles wherever these save multiplications, and up to 64
- * places of any kernel by our loop over places: two to three times as fast as oneDNN's direct ones,
- * and the update can take them as they are made.  Below AVX-512, where this was not measured by us,
- * and for what has no tiles on larger maps they are worth a measurement.
+ * Weights' gradients in float32 are our own on AVX-512, of 3x3 and 4x4 kernels on all maps and of
+ * any kernel up to 64 places: all 3x3 and 4x4 layers of pix2pix and CycleGAN that have 32 channels
+ * or more were measured faster so, 3x3 with stride 2 place by place, and the update can take them
+ * as they are made.  Elsewhere, on AVX2 too, for which there is no machine here, they are worth a
+ * measurement.
  *
  * In bf16 our loops over AMX's tiles are the rule for weights' gradients wherever they fit: two to
  * four times as fast as oneDNN's, from 1x1 maps of 512 channels to 128x128 of 64.  Without AMX they
@@ -29,8 +30,7 @@
  * it is made, which a measurement of the gradient alone would not see.
  *
  * oneDNN's Winograd comes second: with fewer than 64 channels its transforms cost as much as its
- * products save, and below 1024 pixels its tiles do not fill the machine.  Of weights' gradients
- * in float32 it is the rule. */
+ * products save, and below 1024 pixels its tiles do not fill the machine. */
 #include "base/cpu.h"
 #include "op/convolution.h"
 #include "op/few.h"
@@ -147,16 +147,15 @@ static int gradient_ways(const limn_call *call, bool transposed, limn_method *wa
     bool half = gradient_fits(call, transposed, false);
     bool amx = half && limn_gradient_method() == LIMN_METHOD_AMX;
     bool tiles = gradient_fits(call, transposed, true);
-    bool saves = small || w.h == 4 || (w.h == 3 && args->stride == 1);
-    bool first = tiles && saves && limn_cpu() == LIMN_CPU_AVX512;
+    bool first = tiles && (small || w.h == 3 || w.h == 4) && limn_cpu() == LIMN_CPU_AVX512;
     int count = 0;
 
     if (limn_convolution_is_narrow(call, args, transposed, 1)) ways[count++] = LIMN_METHOD_FEW;
-    if (winograd && large) ways[count++] = LIMN_METHOD_WINOGRAD;
     if (first) {
         ways[count++] = LIMN_METHOD_TILES;
         if (small) return count;
     }
+    if (winograd && large) ways[count++] = LIMN_METHOD_WINOGRAD;
     if (half && (amx || small)) {
         ways[count++] = limn_gradient_method();
         if (!amx) return count;
