@@ -31,6 +31,9 @@
  * wanted.  There, what counts is memory: the gradients of the inner levels of a U-Net, 80 % of all
  * its parameters, are handed to the update in pieces while they are in the cache, as in gradient.c.
  *
+ * In bfloat16 tiles are smaller, as in tiles.c: 4x4 kernels take 4 in 9 to 9 in 16 of the direct
+ * multiplications, 3x3 4 in 9, by pairs of tiles.  What has no such tiles is left to gradient.c.
+ *
  * Large maps go in bands of tiles; then each band adds to the gradient, and there is nothing to
  * hand over.  Sums run over the tiles from first to last, however units fall to threads. */
 #include "op/tiles_gradient.h"
@@ -42,11 +45,15 @@ enum {
     BAND_BYTES = 24 << 20, /* of both maps, transformed */
     PIECE = 64 * 64 * 16,  /* floats: the largest that an update may ask for */
     ALIGN = 16,
+    PAIRS_SIDE = 4, /* as in tiles.c */
 };
 
-static const limn_tiles_gradient_kernel *kernel(void)
+static const limn_tiles_gradient_kernel *kernel(bool pairs)
 {
 #if defined(__x86_64__)
+    if (pairs)
+        return limn_cpu_has_bf16() ? &limn_kernels_bf16_tiles_gradient
+                                   : &limn_kernels_pairs_tiles_gradient;
     if (limn_cpu() == LIMN_CPU_AVX512) return &limn_kernels_avx512_tiles_gradient;
     if (limn_cpu() == LIMN_CPU_AVX2) return &limn_kernels_avx2_tiles_gradient;
 #endif
@@ -55,16 +62,27 @@ static const limn_tiles_gradient_kernel *kernel(void)
 
 static bool is_blocked(const limn_tensor *t)
 {
-    int lanes = kernel()->lanes;
+    int lanes = limn_tiles_lanes();
 
-    return t->type == LIMN_F32 && t->block == lanes && t->shape.c % (2 * lanes) == 0;
+    return t->block == lanes && t->shape.c % (2 * lanes) == 0;
+}
+
+static bool types_fit(const limn_dnn_conv *c)
+{
+    limn_tiles_gradient t;
+
+    if (c->x.type != c->y.type) return false;
+    if (c->x.type == LIMN_F32) return true;
+    if (limn_cpu() != LIMN_CPU_AVX512) return false;
+    limn_tiles_gradient_open(&t, c);
+    return t.outputs > 1;
 }
 
 bool limn_tiles_gradient_fits(const limn_dnn_conv *c)
 {
     return c->direction == LIMN_DNN_BACKWARD_WEIGHTS && c->groups <= 1 && is_blocked(&c->x) &&
            is_blocked(&c->y) && c->kernel_h == c->kernel_w && c->stride_h == c->stride_w &&
-           c->stride_h <= 2 && c->kernel_h <= 7;
+           c->stride_h <= 2 && c->kernel_h <= 7 && types_fit(c);
 }
 
 static int tiles_along(int size, int outputs)
@@ -81,6 +99,8 @@ static int choose_outputs(const limn_tiles_gradient *t)
     double least = (places + 1) * t->kernel * t->kernel;
     int best = 1, most = t->taps > 2 ? LIMN_TILE_SIDE + 1 - t->taps : 4;
 
+    if (t->pairs) most = PAIRS_SIDE + 1 - t->taps;
+    if (t->pairs && t->taps > 3) return 1;
     if (t->kernel != 4 && !(t->kernel == 3 && t->stride == 1)) return 1;
     for (int m = t->taps > 2 ? most : 2; m <= most; m++) {
         double tiles = (double)t->y.shape.n * tiles_along(t->y.shape.h, m) *
@@ -103,24 +123,26 @@ static size_t lesser(size_t a, size_t b)
 /* Units of work, and the memory for them. */
 static void cut(limn_tiles_gradient *t)
 {
-    size_t lanes = (size_t)kernel()->lanes, phases = (size_t)t->phases;
+    size_t lanes = (size_t)kernel(t->pairs)->lanes, phases = (size_t)t->phases;
+    size_t per = t->pairs ? 2 : 1, words; /* tiles of a word, words of a band */
     size_t xs = (size_t)t->x.shape.c * phases, ys = (size_t)t->y.shape.c;
     size_t bytes = t->points * t->tiles * (xs + (t->outputs > 1 ? ys : ys / t->points)) *
-                   sizeof(float);
+                   sizeof(float) / per;
     size_t bands = 1 + bytes / BAND_BYTES;
 
-    t->band = (t->tiles + bands - 1) / bands;
+    words = (t->tiles + bands * per - 1) / (bands * per);
+    t->band = words * per;
     /* An odd number of cache lines between points: else all fall into the same places of it. */
-    t->floats_x = (t->band * lanes + ALIGN) | ALIGN;
+    t->words_x = (words * lanes + ALIGN) | ALIGN;
     t->wide = ys % (4 * lanes) ? 2 : 4;
-    t->floats_y = (t->band * t->wide * lanes + ALIGN) | ALIGN;
+    t->words_y = (words * t->wide * lanes + ALIGN) | ALIGN;
     t->blocks = lesser(ROWS / lanes / phases, (size_t)t->x.shape.c / lanes);
-    t->floats_v = xs / lanes * t->points * t->floats_x;
-    t->floats_u = ys / (t->wide * lanes) * (t->outputs > 1 ? t->points : 1) * t->floats_y;
+    t->words_v = xs / lanes * t->points * t->words_x;
+    t->words_u = ys / (t->wide * lanes) * (t->outputs > 1 ? t->points : 1) * t->words_y;
     t->floats_own = t->points * (t->wide * lanes * t->blocks * phases + 1) * lanes;
     if (limn_tiles_gradient_piece(t)) t->floats_own += PIECE;
     t->scratch_bytes = sizeof(float) *
-                       (t->floats_v + t->floats_u + (size_t)limn_compute_threads() * t->floats_own);
+                       (t->words_v + t->words_u + (size_t)limn_compute_threads() * t->floats_own);
 }
 
 void limn_tiles_gradient_open(limn_tiles_gradient *t, const limn_dnn_conv *c)
@@ -133,6 +155,7 @@ void limn_tiles_gradient_open(limn_tiles_gradient *t, const limn_dnn_conv *c)
                                 .pad_left = c->pad_left,
                                 .phases = c->stride_h * c->stride_h,
                                 .taps = c->kernel_h / c->stride_h,
+                                .pairs = c->x.type == LIMN_BF16,
                                 .accumulates = c->add_to_output };
     t->outputs = choose_outputs(t);
     t->side = t->taps + t->outputs - 1;
@@ -149,14 +172,14 @@ void limn_tiles_gradient_open(limn_tiles_gradient *t, const limn_dnn_conv *c)
 
 size_t limn_tiles_gradient_piece(const limn_tiles_gradient *t)
 {
-    if (t->accumulates || t->band < t->tiles || kernel()->lanes != LIMN_PACK_LANES) return 0;
+    if (t->accumulates || t->band < t->tiles || limn_tiles_lanes() != LIMN_PACK_LANES) return 0;
     return t->wide > 2 ? PIECE / 2 : PIECE; /* what is asked for may be half a panel */
 }
 
 /* The update's least piece, or several of them: units are as large as they are without update. */
 static void choose_piece(limn_tiles_gradient *t)
 {
-    size_t lanes = (size_t)kernel()->lanes, taps = (size_t)(t->kernel * t->kernel), ins;
+    size_t lanes = (size_t)kernel(t->pairs)->lanes, taps = (size_t)(t->kernel * t->kernel), ins;
 
     limn_pack_piece(t->update->packs, t->update->pack_count, LIMN_PIECE_SIDE, &t->outs, &ins);
     if (t->outs % (t->wide * lanes)) t->outs *= 2;
@@ -172,8 +195,8 @@ void limn_tiles_gradient_bind(limn_tiles_gradient *t, const void *x, const void 
     t->w = w;
     t->update = update;
     t->v = scratch;
-    t->u = t->v + t->floats_v;
-    t->own = t->u + t->floats_u;
+    t->u = (float *)t->v + t->words_v;
+    t->own = (float *)t->u + t->words_u;
     if (update) choose_piece(t);
 }
 
@@ -181,7 +204,7 @@ void limn_tiles_gradient_bind(limn_tiles_gradient *t, const void *x, const void 
 static void multiply(void *context, size_t begin, size_t end, int thread)
 {
     const limn_tiles_gradient *t = context;
-    size_t lanes = (size_t)kernel()->lanes, blocks = (size_t)t->x.shape.c / lanes;
+    size_t lanes = (size_t)kernel(t->pairs)->lanes, blocks = (size_t)t->x.shape.c / lanes;
     size_t across = (blocks + t->blocks - 1) / t->blocks;
     limn_tiles_gradient_unit u = { .beside = (size_t)(t->kernel * t->kernel) * lanes * lanes,
                                    .sums = t->own + (size_t)thread * t->floats_own,
@@ -193,14 +216,15 @@ static void multiply(void *context, size_t begin, size_t end, int thread)
         u.block = number % across * t->blocks;
         u.blocks = lesser(t->blocks, blocks - u.block);
         u.w = t->w + t->wide * u.panel * u.next + u.block * u.beside;
-        kernel()->unit(t, &u);
+        kernel(t->pairs)->unit(t, &u);
     }
 }
 
 /* One piece at w, unit by unit. */
 static void fill_piece(const limn_tiles_gradient *t, const limn_piece *piece, float *w)
 {
-    size_t lanes = (size_t)kernel()->lanes, panel = t->wide * lanes, blocks = piece->ins / lanes;
+    size_t lanes = (size_t)kernel(t->pairs)->lanes, panel = t->wide * lanes,
+           blocks = piece->ins / lanes;
     limn_tiles_gradient_unit u = { .beside = piece->taps * lanes * lanes, .sums = w + PIECE };
 
     u.next = blocks * u.beside;
@@ -210,7 +234,7 @@ static void fill_piece(const limn_tiles_gradient *t, const limn_piece *piece, fl
             u.block = piece->in / lanes + block;
             u.blocks = lesser(t->blocks, blocks - block);
             u.w = w + out / lanes * u.next + block * u.beside;
-            kernel()->unit(t, &u);
+            kernel(t->pairs)->unit(t, &u);
         }
 }
 
@@ -235,16 +259,19 @@ static void multiply_pieces(void *context, size_t begin, size_t end, int thread)
 
 void limn_tiles_gradient_run(limn_tiles_gradient *t)
 {
-    const limn_tiles_gradient_kernel *k = kernel();
+    const limn_tiles_gradient_kernel *k = kernel(t->pairs);
     size_t lanes = (size_t)k->lanes, xs = (size_t)t->x.shape.c, ys = (size_t)t->y.shape.c;
     size_t across = t->update ? (xs + t->ins - 1) / t->ins
                               : (xs / lanes + t->blocks - 1) / t->blocks;
     size_t down = t->update ? (ys + t->outs - 1) / t->outs : ys / (t->wide * lanes);
 
     for (t->first = 0; t->first < t->tiles; t->first += t->held) {
+        size_t words;
+
         t->held = lesser(t->band, t->tiles - t->first);
-        limn_parallel(t->held * (xs / lanes), 16, k->x, t);
-        limn_parallel(t->held * (ys / lanes), 16, k->y, t);
+        words = t->pairs ? (t->held + 1) / 2 : t->held;
+        limn_parallel(words * (xs / lanes), 16, k->x, t);
+        limn_parallel(words * (ys / lanes), 16, k->y, t);
         limn_parallel(across * down, 1, t->update ? multiply_pieces : multiply, t);
     }
 }

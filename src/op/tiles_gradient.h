@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Gradients of weights in float32, in our own loops: by tiles, with fewer multiplications, or place
- * by place where maps are small.  See tiles_gradient.c. */
+ * Gradients of weights in our own loops: by tiles, with fewer multiplications, in float32 also
+ * place by place where maps are small.  See tiles_gradient.c. */
 #ifndef LIMN_OP_TILES_GRADIENT_H
 #define LIMN_OP_TILES_GRADIENT_H
 
 #include "op/op.h"
 
 /* One gradient: w[o,i,kh,kw] = sum of y[n,o,h,w] * x[n,i, stride h + kh - pad, stride w + kw - pad]
- * over pictures and places of y (the small side of the convolution).  Sizes named floats_* count
- * floats. */
+ * over pictures and places of y (the small side of the convolution).  A word is one float of a
+ * factor, or in bfloat16 what two tiles have there. */
 typedef struct limn_tiles_gradient {
     limn_tensor x, y;
     int kernel, stride, pad_top, pad_left;
@@ -17,24 +17,27 @@ typedef struct limn_tiles_gradient {
     int taps, outputs, side; /* along a tile: of a phase's kernel; places of y; points.  outputs 1:
                                 place by place, points are places of the kernel */
     int tile_rows, tile_columns;
+    bool pairs; /* both maps are BF16 */
     bool accumulates;
-    size_t tiles;              /* of all pictures */
-    size_t band;               /* most of them that are held transformed at a time */
-    size_t first, held;        /* those that are now */
-    size_t points;             /* of a tile */
-    size_t floats_x, floats_y; /* from one point to the next, in a panel */
-    size_t wide;               /* vectors of channels of y in a panel: 4 or 2 */
-    size_t blocks;             /* of channels of x in a unit of work */
-    float *v, *u, *own;        /* x and y, transformed; each thread's own memory */
-    size_t floats_v, floats_u, floats_own;
+    size_t tiles;            /* of all pictures */
+    size_t band;             /* most of them that are held transformed at a time */
+    size_t first, held;      /* those that are now */
+    size_t points;           /* of a tile */
+    size_t words_x, words_y; /* from one point to the next, in a panel */
+    size_t wide;             /* vectors of channels of y in a panel: 4 or 2 */
+    size_t blocks;           /* of channels of x in a unit of work */
+    void *v, *u;             /* words: x and y, transformed */
+    float *own;              /* each thread's memory */
+    size_t words_v, words_u, floats_own;
     float *w;                /* in blocks of lanes; not read nor written with an update */
     const limn_call *update; /* takes the gradient piece by piece; NULL: nobody does */
     size_t outs, ins;        /* channels of a piece */
     size_t scratch_bytes;    /* what limn_tiles_gradient_bind is to be given */
 } limn_tiles_gradient;
 
-/* Whether this direction of this convolution (BACKWARD_WEIGHTS) is of the kind: F32 maps in blocks
- * of limn_tiles_lanes(), a multiple of two blocks of channels, square kernels, stride 1 or 2. */
+/* Whether this direction of this convolution (BACKWARD_WEIGHTS) is of the kind: maps in blocks of
+ * limn_tiles_lanes(), a multiple of two blocks of channels, square kernels, stride 1 or 2; with
+ * AVX-512 both in BF16 where that makes tiles: 3x3 kernels of stride 1, 4x4 ones of stride 2. */
 bool limn_tiles_gradient_fits(const limn_dnn_conv *conv);
 /* Fills all but pointers.  Gradients lie in blocks of lanes x lanes channels: (y blocks, x blocks,
  * kh, kw, then channels of x, those of y last). */
@@ -59,14 +62,16 @@ typedef struct limn_tiles_gradient_unit {
     bool adds;
 } limn_tiles_gradient_unit;
 
-/* tiles_gradient_kernel.c, once a processor level. */
+/* tiles_gradient_kernel.c, once a processor level; and of maps in BF16, with AVX-512, without and
+ * with AVX512_BF16. */
 typedef struct limn_tiles_gradient_kernel {
     int lanes;
-    limn_loop_body x; /* units: tiles of a band x blocks of channels of x */
+    limn_loop_body x; /* units: words of a band x blocks of channels of x */
     limn_loop_body y; /* units: the same of y */
     void (*unit)(const limn_tiles_gradient *gradient, const limn_tiles_gradient_unit *unit);
 } limn_tiles_gradient_kernel;
 extern const limn_tiles_gradient_kernel limn_kernels_base_tiles_gradient,
-    limn_kernels_avx2_tiles_gradient, limn_kernels_avx512_tiles_gradient;
+    limn_kernels_avx2_tiles_gradient, limn_kernels_avx512_tiles_gradient,
+    limn_kernels_pairs_tiles_gradient, limn_kernels_bf16_tiles_gradient;
 
 #endif

@@ -5,7 +5,10 @@
  * Lanes are channels throughout; a product is some channels of x, each spread over a vector, times
  * a panel of four vectors of channels of y, or two where their number wants it.  Four by four is at
  * 97 % of an Ice Lake's peak, eight by two at 77: it loads more.  Transforms (tiles_points.h) are
- * compiled for each size. */
+ * compiled for each size.
+ *
+ * In bfloat16 (LIMN_TILES_PAIRS, as in tiles_kernel.c) a word of a factor holds two tiles; behind
+ * an odd number of them comes one of zeros. */
 #include "op/tiles.h"
 #include "op/tiles_gradient.h"
 
@@ -21,20 +24,19 @@ enum {
     PANEL = 4, /* vectors of the widest */
     SQUARE = LIMN_TILE_SIDE * LIMN_TILE_SIDE,
     PHASES = 4,
-    CHUNK = 96, /* tiles of a panel that stay in the first-level cache */
+    CHUNK = 96, /* words of a panel that stay in the first-level cache */
 };
-typedef float vector __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
 
-/* Macros, because passing such a vector to a function means another thing to each compiler where
- * the processor level has no register that wide. */
-#define load(from) (*(const vector *)(const void *)(from))
-#define store(to, v) (*(vector *)(void *)(to) = (v))
-#define inline_here static inline __attribute__((always_inline)) void
+#include "op/tiles_words.h"
 
 #include "op/tiles_points.h"
 
 /* The (side, taps, outputs) that tiles_gradient.c makes, beside places. */
+#ifdef LIMN_TILES_PAIRS
+#define SHAPES(X) X(3, 2, 2) X(4, 2, 3) X(4, 3, 2)
+#else
 #define SHAPES(X) X(3, 2, 2) X(4, 2, 3) X(5, 2, 4) X(6, 3, 4) X(6, 4, 3)
+#endif
 
 /* Where a tile of the band begins, in places of y. */
 typedef struct spot {
@@ -48,14 +50,14 @@ static spot spot_of(const limn_tiles_gradient *t, size_t tile)
     return (spot){ of / per, at / t->tile_columns * t->outputs, at % t->tile_columns * t->outputs };
 }
 
-static const float *plane_of(const limn_tensor *t, int picture, size_t block)
+static const element *plane_of(const limn_tensor *t, int picture, size_t block)
 {
-    return (const float *)t->data + (size_t)picture * t->batch_stride +
+    return (const element *)t->data + (size_t)picture * t->batch_stride +
            block * (size_t)t->shape.h * (size_t)t->shape.w * LANES;
 }
 
 /* side x side places of a plane from (y, x) on, `step` apart; zeros beside it. */
-inline_here take(vector *d, const float *plane, int h, int w, int y, int x, int step,
+inline_here take(vector *d, const element *plane, int h, int w, int y, int x, int step,
                  const int side)
 {
     bool inside = y >= 0 && x >= 0 && y + (side - 1) * step < h && x + (side - 1) * step < w;
@@ -65,65 +67,94 @@ inline_here take(vector *d, const float *plane, int h, int w, int y, int x, int 
             int b = y + i * step, a = x + j * step;
 
             d[i * side + j] = inside || (b >= 0 && b < h && a >= 0 && a < w)
-                                  ? load(plane + ((ptrdiff_t)b * w + a) * LANES)
+                                  ? load_map(plane + ((ptrdiff_t)b * w + a) * LANES)
                                   : (vector){ 0 };
         }
 }
 
 /* ---- Both maps at the points ----------------------------------------------------------------- */
 
-inline_here x_of(const limn_tiles_gradient *t, size_t tile, size_t block, const int side)
+inline_here x_points(const limn_tiles_gradient *t, vector *points, size_t tile, size_t block,
+                     int phase, const int side)
 {
     spot s = spot_of(t, tile);
-    int phases = t->phases, step = t->stride;
-    const float *plane = plane_of(&t->x, s.picture, block);
-    float *to = t->v + block * (size_t)phases * t->points * t->floats_x + tile * LANES;
+    int step = t->stride, down = 0, right = 0;
+    vector d[SQUARE], half[SQUARE];
 
-    for (int phase = 0; phase < phases; phase++, to += t->points * t->floats_x) {
-        vector d[SQUARE], half[SQUARE];
-
-        take(d, plane, t->x.shape.h, t->x.shape.w,
-             s.top * step + (phases == PHASES ? phase >> 1 : 0) - t->pad_top,
-             s.left * step + (phases == PHASES ? phase & 1 : 0) - t->pad_left, step, side);
-        for (int j = 0; j < side; j++) enter_side(half + j, side, d + j, side, side);
-        for (int i = 0; i < side; i++) {
-            vector row[LIMN_TILE_SIDE];
-
-            enter_side(row, 1, half + i * side, 1, side);
-            for (int j = 0; j < side; j++) store(to + (size_t)(i * side + j) * t->floats_x, row[j]);
-        }
+    if (t->phases == PHASES) {
+        down = phase >> 1;
+        right = phase & 1;
     }
+    take(d, plane_of(&t->x, s.picture, block), t->x.shape.h, t->x.shape.w,
+         s.top * step + down - t->pad_top, s.left * step + right - t->pad_left, step, side);
+    for (int j = 0; j < side; j++) enter_side(half + j, side, d + j, side, side);
+    for (int i = 0; i < side; i++) enter_side(points + i * side, 1, half + i * side, 1, side);
 }
 
-inline_here y_of(const limn_tiles_gradient *t, size_t tile, size_t block, const int side,
-                 const int outputs)
+inline_here y_points(const limn_tiles_gradient *t, vector *points, size_t tile, size_t block,
+                     const int side, const int outputs)
 {
     spot s = spot_of(t, tile);
-    float *to = t->u + block / t->wide * t->points * t->floats_y +
-                (tile * t->wide + block % t->wide) * LANES;
     vector d[SQUARE], half[SQUARE];
 
     take(d, plane_of(&t->y, s.picture, block), t->y.shape.h, t->y.shape.w, s.top, s.left, 1,
          outputs);
     for (int j = 0; j < outputs; j++) spread_side(half + j, outputs, d + j, outputs, side, outputs);
-    for (int i = 0; i < side; i++) {
-        vector row[LIMN_TILE_SIDE];
+    for (int i = 0; i < side; i++)
+        spread_side(points + i * side, 1, half + i * outputs, 1, side, outputs);
+}
 
-        spread_side(row, 1, half + i * outputs, 1, side, outputs);
-        for (int j = 0; j < side; j++) store(to + (size_t)(i * side + j) * t->floats_y, row[j]);
+inline_here no_points(vector *points, const int side)
+{
+    for (int i = 0; i < side * side; i++) points[i] = (vector){ 0 };
+}
+
+/* at: word of the band. */
+inline_here x_of(const limn_tiles_gradient *t, size_t at, size_t block, const int side)
+{
+    int phases = t->phases;
+    word *to = (word *)t->v + block * (size_t)phases * t->points * t->words_x + at * LANES;
+
+    for (int phase = 0; phase < phases; phase++, to += t->points * t->words_x) {
+        vector points[PER][SQUARE];
+
+        for (size_t p = 0; p < PER; p++)
+            if (at * PER + p < t->held)
+                x_points(t, points[p], at * PER + p, block, phase, side);
+            else
+                no_points(points[p], side);
+        for (int i = 0; i < side * side; i++)
+            store_factor(to + (size_t)i * t->words_x, points[0][i], points[PER - 1][i]);
     }
 }
 
+inline_here y_of(const limn_tiles_gradient *t, size_t at, size_t block, const int side,
+                 const int outputs)
+{
+    word *to = (word *)t->u + block / t->wide * t->points * t->words_y +
+               (at * t->wide + block % t->wide) * LANES;
+    vector points[PER][SQUARE];
+
+    for (size_t p = 0; p < PER; p++)
+        if (at * PER + p < t->held)
+            y_points(t, points[p], at * PER + p, block, side, outputs);
+        else
+            no_points(points[p], side);
+    for (int i = 0; i < side * side; i++)
+        store_factor(to + (size_t)i * t->words_y, points[0][i], points[PER - 1][i]);
+}
+
+#ifndef LIMN_TILES_PAIRS
 /* Place by place: x as each place of the kernel meets it, y as it is. */
 static void x_place(const limn_tiles_gradient *t, size_t place, size_t block)
 {
     spot s = spot_of(t, place);
     int h = t->x.shape.h, w = t->x.shape.w;
     const float *plane = plane_of(&t->x, s.picture, block);
-    float *to = t->v + block * t->points * t->floats_x + place * LANES;
+    float *to = (float *)t->v + block * t->points * t->words_x + place * LANES;
 
     for (int i = 0; i < t->kernel; i++)
-        for (int j = 0; j < t->kernel; j++, to += t->floats_x) {
+        for (int j = 0; j < t->kernel; j++, to += t->words_x) {
             int b = s.top * t->stride - t->pad_top + i, a = s.left * t->stride - t->pad_left + j;
 
             if (b >= 0 && b < h && a >= 0 && a < w)
@@ -139,8 +170,17 @@ static void y_place(const limn_tiles_gradient *t, size_t place, size_t block)
     const float *from = plane_of(&t->y, s.picture, block) +
                         ((ptrdiff_t)s.top * t->y.shape.w + s.left) * LANES;
 
-    store(t->u + block / t->wide * t->floats_y + (place * t->wide + block % t->wide) * LANES,
+    store((float *)t->u + block / t->wide * t->words_y +
+              (place * t->wide + block % t->wide) * LANES,
           load(from));
+}
+
+#endif
+
+/* Words of a band. */
+static size_t words_of(const limn_tiles_gradient *t)
+{
+    return (t->held + PER - 1) / PER;
 }
 
 /* Blocks of channels are the slower index: stores then go on where the last tile's were. */
@@ -150,24 +190,28 @@ static void input_x(void *context, size_t begin, size_t end, int part)
 
     (void)part;
     for (size_t unit = begin; unit < end; unit++) {
-        size_t tile = unit % t->held, block = unit / t->held;
+        size_t at = unit % words_of(t), block = unit / words_of(t);
 
+#ifndef LIMN_TILES_PAIRS
         if (t->outputs == 1) {
-            x_place(t, tile, block);
+            x_place(t, at, block);
             continue;
         }
+#endif
         switch (t->side) {
         case 3:
-            x_of(t, tile, block, 3);
+            x_of(t, at, block, 3);
             break;
         case 4:
-            x_of(t, tile, block, 4);
+            x_of(t, at, block, 4);
             break;
+#ifndef LIMN_TILES_PAIRS
         case 5:
-            x_of(t, tile, block, 5);
+            x_of(t, at, block, 5);
             break;
         default:
-            x_of(t, tile, block, 6);
+            x_of(t, at, block, 6);
+#endif
         }
     }
 }
@@ -178,11 +222,13 @@ static void input_y(void *context, size_t begin, size_t end, int part)
 
     (void)part;
     for (size_t unit = begin; unit < end; unit++) {
-        size_t tile = unit % t->held, block = unit / t->held;
+        size_t at = unit % words_of(t), block = unit / words_of(t);
 
-        if (t->outputs == 1) y_place(t, tile, block);
+#ifndef LIMN_TILES_PAIRS
+        if (t->outputs == 1) y_place(t, at, block);
+#endif
 #define X(s, r, m)                                                                                 \
-    if (t->side == (s) && t->outputs == (m)) y_of(t, tile, block, s, m);
+    if (t->side == (s) && t->outputs == (m)) y_of(t, at, block, s, m);
         SHAPES(X)
 #undef X
     }
@@ -190,26 +236,26 @@ static void input_y(void *context, size_t begin, size_t end, int part)
 
 /* ---- Products -------------------------------------------------------------------------------- */
 
-/* Some channels of x by a panel of y over all tiles of the band.  Sums go to rows of `to`, pitch
- * apart, the panel's vectors `beside` one another.  ahead: a vector a tile that is wanted soon. */
-inline_here product(float *to, size_t pitch, size_t beside, const float *x, const float *y,
-                    const float *ahead, size_t tiles, bool adds, const int wide)
+/* Some channels of x by a panel of y over `length` words.  Sums go to rows of `to`, pitch apart,
+ * the panel's vectors `beside` one another.  ahead: a vector a word that is wanted soon. */
+inline_here product(float *to, size_t pitch, size_t beside, const word *x, const word *y,
+                    const word *ahead, size_t length, bool adds, const int wide)
 {
     const int held = SUMS / wide;
     vector sums[SUMS];
 
 #pragma GCC unroll 16
     for (int i = 0; i < SUMS; i++) sums[i] = (vector){ 0 };
-    for (size_t k = 0; k < tiles; k++, x += LANES, y += wide * LANES, ahead += LANES) {
-        vector panel[PANEL];
+    for (size_t k = 0; k < length; k++, x += LANES, y += wide * LANES, ahead += LANES) {
+        factor panel[PANEL];
 
         __builtin_prefetch(ahead, 0, 2);
 #pragma GCC unroll 4
-        for (int j = 0; j < wide; j++) panel[j] = load(y + j * LANES);
+        for (int j = 0; j < wide; j++) panel[j] = load_factor(y + j * LANES);
 #pragma GCC unroll 8
         for (int r = 0; r < held; r++)
 #pragma GCC unroll 4
-            for (int j = 0; j < wide; j++) sums[r * wide + j] += x[r] * panel[j];
+            for (int j = 0; j < wide; j++) add_product(sums[r * wide + j], x[r], panel[j]);
     }
 #pragma GCC unroll 8
     for (int r = 0; r < held; r++, to += pitch)
@@ -222,29 +268,31 @@ inline_here product(float *to, size_t pitch, size_t beside, const float *x, cons
 }
 
 /* Row: channel of x in a unit, phase by phase within a block. */
-static const float *x_at(const limn_tiles_gradient *t, const limn_tiles_gradient_unit *u,
-                         size_t row, size_t point, size_t tile)
+static const word *x_at(const limn_tiles_gradient *t, const limn_tiles_gradient_unit *u, size_t row,
+                        size_t point, size_t at)
 {
-    return t->v + ((u->block * (size_t)t->phases + row / LANES) * t->points + point) * t->floats_x +
-           tile * LANES + row % LANES;
+    return (const word *)t->v +
+           ((u->block * (size_t)t->phases + row / LANES) * t->points + point) * t->words_x +
+           at * LANES + row % LANES;
 }
 
-static const float *y_at(const limn_tiles_gradient *t, const limn_tiles_gradient_unit *u,
-                         size_t point, size_t tile)
+static const word *y_at(const limn_tiles_gradient *t, const limn_tiles_gradient_unit *u,
+                        size_t point, size_t at)
 {
-    return t->u + (u->panel * t->points + point) * t->floats_y + tile * t->wide * LANES;
+    return (const word *)t->u + (u->panel * t->points + point) * t->words_y + at * t->wide * LANES;
 }
 
 static size_t chunks_of(const limn_tiles_gradient *t)
 {
-    return (t->held + CHUNK - 1) / CHUNK;
+    return (words_of(t) + CHUNK - 1) / CHUNK;
 }
 
+#ifndef LIMN_TILES_PAIRS
 inline_here places(const limn_tiles_gradient *t, const limn_tiles_gradient_unit *u, const int wide)
 {
     for (size_t chunks = chunks_of(t), chunk = 0; chunk < chunks; chunk++) {
         size_t from = t->held * chunk / chunks, count = t->held * (chunk + 1) / chunks - from;
-        const float *y = t->u + u->panel * t->floats_y + from * (size_t)wide * LANES;
+        const float *y = (const float *)t->u + u->panel * t->words_y + from * (size_t)wide * LANES;
 
         for (size_t block = 0; block < u->blocks; block++)
             for (size_t point = 0; point < t->points; point++)
@@ -252,10 +300,12 @@ inline_here places(const limn_tiles_gradient *t, const limn_tiles_gradient_unit 
                     const float *x = x_at(t, u, block * LANES + row, point, from);
 
                     product(u->w + block * u->beside + (point * LANES + row) * LANES, LANES,
-                            u->next, x, y, x + t->floats_x, count, u->adds || chunk, wide);
+                            u->next, x, y, x + t->words_x, count, u->adds || chunk, wide);
                 }
     }
 }
+
+#endif
 
 /* ---- Sums back to the places of the kernel --------------------------------------------------- */
 
@@ -291,14 +341,14 @@ inline_here gather(const limn_tiles_gradient *t, const limn_tiles_gradient_unit 
 
 /* What of the next chunk a product brings from the third-level cache: a block of x each, then a
  * vector of the panel each; then nothing new. */
-static const float *ahead_of(const limn_tiles_gradient *t, const limn_tiles_gradient_unit *u,
-                             size_t point, size_t tile, size_t call, size_t count)
+static const word *ahead_of(const limn_tiles_gradient *t, const limn_tiles_gradient_unit *u,
+                            size_t point, size_t at, size_t call, size_t count)
 {
     size_t blocks = u->blocks * (size_t)t->phases;
 
-    if (call < blocks) return x_at(t, u, call * LANES, point, tile);
+    if (call < blocks) return x_at(t, u, call * LANES, point, at);
     call -= blocks;
-    return y_at(t, u, point, tile) + (call < t->wide ? call * count * LANES : 0);
+    return y_at(t, u, point, at) + (call < t->wide ? call * count * LANES : 0);
 }
 
 /* The sums of one point. */
@@ -309,7 +359,7 @@ inline_here point_of(const limn_tiles_gradient *t, const limn_tiles_gradient_uni
     float *sums = u->sums + point * floats_of_sums(t, u);
 
     for (size_t chunks = chunks_of(t), chunk = 0; chunk < chunks; chunk++) {
-        size_t from = t->held * chunk / chunks, to = t->held * (chunk + 1) / chunks;
+        size_t from = words_of(t) * chunk / chunks, to = words_of(t) * (chunk + 1) / chunks;
         size_t next = chunk + 1 < chunks ? point : point + 1, call = 0;
 
         for (size_t row = 0; row < rows; row += (size_t)(SUMS / wide), call++)
@@ -343,6 +393,7 @@ SHAPES(X)
 
 static void unit(const limn_tiles_gradient *t, const limn_tiles_gradient_unit *u)
 {
+#ifndef LIMN_TILES_PAIRS
     if (t->outputs == 1 && t->wide == PANEL) {
         places(t, u, PANEL);
         return;
@@ -351,6 +402,7 @@ static void unit(const limn_tiles_gradient *t, const limn_tiles_gradient_unit *u
         places(t, u, PANEL / 2);
         return;
     }
+#endif
 #define X(s, r, m)                                                                                 \
     if (t->side == (s) && t->taps == (r)) unit_##s##_##r(t, u);
     SHAPES(X)

@@ -12,11 +12,6 @@
  * are in float32, and only the factors are rounded once more. */
 #include "op/tiles.h"
 
-#include <stdint.h>
-#ifdef __AVX512BF16__
-#include <immintrin.h>
-#endif
-
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 
@@ -26,56 +21,9 @@ enum { LANES = 16, ROWS = 14 };
 enum { LANES = 8, ROWS = 6 };
 #endif
 enum { PANEL = 2 * LANES, SQUARE = LIMN_TILE_SIDE * LIMN_TILE_SIDE, PHASES = 4 };
-typedef float vector __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
 typedef int mask __attribute__((vector_size(LANES * sizeof(int)), aligned(4)));
 
-/* Macros, because passing such a vector to a function means another thing to each compiler where
- * the processor level has no register that wide. */
-#define load(from) (*(const vector *)(const void *)(from))
-#define store(to, v) (*(vector *)(void *)(to) = (v))
-#define inline_here static inline __attribute__((always_inline)) void
-
-/* element: of maps, weights and transformed tiles; word: what a product takes at a time of its
- * left factor, PER channels of the depth. */
-#ifdef LIMN_TILES_PAIRS
-typedef uint16_t element;
-typedef uint32_t word;
-enum { PER = 2 };
-typedef uint32_t words __attribute__((vector_size(LANES * sizeof(uint32_t)), aligned(4)));
-typedef uint16_t halves __attribute__((vector_size(LANES * sizeof(uint16_t)), aligned(2)));
-
-/* Two rows of words from one of pairs, and back. */
-#define first_of(pairs) ((vector)((pairs) << 16))
-#define second_of(pairs) ((vector)((pairs)&0xffff0000))
-#define load_map(from)                                                                             \
-    ((vector)(__builtin_convertvector(*(const halves *)(const void *)(from), words) << 16))
-
-#ifdef __AVX512BF16__
-#define alternate                                                                                  \
-    _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,   \
-                     21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0)
-/* The instruction puts the rows one after the other, its second argument first. */
-#define pairs_of(first, second)                                                                    \
-    ((words)_mm512_permutexvar_epi16(                                                              \
-        alternate, (__m512i)_mm512_cvtne2ps_pbh((__m512)(second), (__m512)(first))))
-#define store_map(to, v) (*(halves *)(void *)(to) = (halves)_mm512_cvtneps_pbh((__m512)(v)))
-#else
-#define is_nan(u) ((words)(((u)&0x7fffffff) > 0x7f800000))
-/* In bits, the upper half rounded as limn_to_bf16 does. */
-#define round_words(u)                                                                             \
-    ((((u) + 0x7fff + ((u) >> 16 & 1)) & ~is_nan(u)) | (((u) | 0x400000) & is_nan(u)))
-#define pairs_of(first, second)                                                                    \
-    (round_words((words)(first)) >> 16 | (round_words((words)(second)) & 0xffff0000))
-#define store_map(to, v)                                                                           \
-    (*(halves *)(void *)(to) = __builtin_convertvector(round_words((words)(v)) >> 16, halves))
-#endif
-#else
-typedef float element, word;
-enum { PER = 1 };
-
-#define load_map load
-#define store_map store
-#endif
+#include "op/tiles_words.h"
 
 #include "op/tiles_points.h"
 
@@ -238,7 +186,7 @@ inline_here weights_of(const limn_tiles *t, const unit *w, size_t row, size_t co
             const element *at = tap[i] + l * LANES;
 
 #ifdef LIMN_TILES_PAIRS
-            words pairs = *(const words *)(const void *)at;
+            words pairs = load_factor(at);
 
             g[0][i] = first_of(pairs);
             g[1][i] = second_of(pairs);
@@ -250,11 +198,7 @@ inline_here weights_of(const limn_tiles *t, const unit *w, size_t row, size_t co
         }
         for (int p = 0; p < PER; p++) weigh(points[p], g[p], side, taps);
         for (int i = 0; i < side * side; i++) {
-#ifdef LIMN_TILES_PAIRS
-            *(words *)(void *)(to + (size_t)i * t->words_u) = pairs_of(points[0][i], points[1][i]);
-#else
-            store(to + (size_t)i * t->words_u, points[0][i]);
-#endif
+            store_factor(to + (size_t)i * t->words_u, points[0][i], points[PER - 1][i]);
             __builtin_prefetch(to + (size_t)i * t->words_u + PANEL, 1, 3);
         }
     }
@@ -276,24 +220,6 @@ inline_here weights(const limn_tiles *t, const unit *w, const int side, const in
 
 /* ---- Products -------------------------------------------------------------------------------- */
 
-/* sum += left * right: `left` one word for all lanes. */
-#if !defined(LIMN_TILES_PAIRS)
-#define add_product(sum, left, right) ((sum) += (left) * (right))
-#elif defined(__AVX512BF16__)
-#define add_product(sum, left, right)                                                              \
-    ((sum) = (vector)_mm512_dpbf16_ps((__m512)(sum), (__m512bh)_mm512_set1_epi32((int)(left)),     \
-                                      (__m512bh)(right)))
-#else
-#define add_product(sum, left, right)                                                              \
-    ((sum) += first_of((words){ 0 } + (left)) * first_of(right) +                                  \
-              second_of((words){ 0 } + (left)) * second_of(right))
-#endif
-#ifdef LIMN_TILES_PAIRS
-typedef words factor;
-#else
-typedef vector factor;
-#endif
-
 /* next: the tiles that come after these: one line a step brings them in time.  length: of the
  * depth, in words. */
 inline_here block(float *to, size_t group, const word *v, const word *u, const word *next,
@@ -307,8 +233,7 @@ inline_here block(float *to, size_t group, const word *v, const word *u, const w
         sums[r][1] = first ? (vector){ 0 } : load(to + (size_t)r * group + LANES);
     }
     for (size_t k = 0; k < length; k++) {
-        factor one = *(const factor *)(const void *)(u + k * PANEL);
-        factor two = *(const factor *)(const void *)(u + k * PANEL + LANES);
+        factor one = load_factor(u + k * PANEL), two = load_factor(u + k * PANEL + LANES);
 
         __builtin_prefetch(next + k * 16, 0, 3);
 #pragma GCC unroll 14

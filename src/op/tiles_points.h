@@ -155,7 +155,7 @@ along spread_side(vector *to, const int ts, const vector *y, const int ys, const
     if (side == 3) {
         to[ts] = even + odd;
     } else if (side < 6) {
-        even += y[2 * ys];
+        if (outputs > 2) even += y[2 * ys];
         if (side == 5) {
             odd += y[3 * ys];
             to[3 * ts] = y[0] + 2 * y[ys] + 4 * y[2 * ys] + 8 * y[3 * ys];
@@ -188,8 +188,12 @@ along gather_side(vector *to, const int ts, const vector *q, const int qs, const
         to[0] = q[qs] - q[0];
         to[ts] = q[qs] + end;
     } else if (side == 4) {
-        to[0] = 0.5f * (q[qs] + q[2 * qs]) - q[0];
-        to[ts] = 0.5f * (q[qs] - q[2 * qs]) + end;
+        vector s = 0.5f * (q[qs] + q[2 * qs]);
+
+        to[0] = s - q[0];
+        to[ts] = 0.5f * (q[qs] - q[2 * qs]);
+        if (taps > 2) to[2 * ts] = s;
+        to[(taps - 1) * ts] += end;
     } else if (side == 5) {
         to[0] = 0.5f * (q[0] - q[qs]) + 1.f / 6 * (q[3 * qs] - q[2 * qs]);
         to[ts] = 1.f / 6 * (q[2 * qs] + 2 * q[3 * qs]) - 0.5f * q[qs] + end;
