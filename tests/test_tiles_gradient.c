@@ -182,7 +182,7 @@ static void compare(const problem *p, const limn_tensor *x, const limn_tensor *y
                 size += want * want;
             }
     if (sqrt(error / size) > worst) worst = sqrt(error / size);
-    if (!(sqrt(error) <= 2.5e-6 * sqrt(size)))
+    if (!(sqrt(error) <= 2e-6 * sqrt(size)))
         fail_msg("%d of %dx%d, %d to %d channels, kernel %d stride %d pad %d: relative error %g",
                  p->n, p->h, p->w, p->large, p->small, p->kernel, p->stride, p->pad,
                  sqrt(error / size));

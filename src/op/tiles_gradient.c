@@ -34,6 +34,10 @@
  * In bfloat16 tiles are smaller, as in tiles.c: 4x4 kernels take 4 in 9 to 9 in 16 of the direct
  * multiplications, 3x3 4 in 9, by pairs of tiles.  What has no such tiles is left to gradient.c.
  *
+ * Tried before: tiles of 5 x 5 for two taps, parts of a unit whose sums stay in the first-level
+ * cache, prefetching in the transforms: docs/speed.md.  A pix2pix step (256x256, two cores of an
+ * Ice Lake) 298 ms instead of 425.
+ *
  * Large maps go in bands of tiles; then each band adds to the gradient, and there is nothing to
  * hand over.  Sums run over the tiles from first to last, however units fall to threads. */
 #include "op/tiles_gradient.h"
