@@ -22,7 +22,7 @@
  * any kernel up to 64 places: all 3x3 and 4x4 layers of pix2pix and CycleGAN that have 32 channels
  * or more were measured faster so, 3x3 with stride 2 place by place, and the update can take them
  * as they are made.  Elsewhere, on AVX2 too, for which there is no machine here, they are worth a
- * measurement.
+ * measurement, and so they are in bf16.
  *
  * In bf16 our loops over AMX's tiles are the rule for weights' gradients wherever they fit: two to
  * four times as fast as oneDNN's, from 1x1 maps of 512 channels to 128x128 of 64.  Without AMX they
@@ -147,7 +147,8 @@ static int gradient_ways(const limn_call *call, bool transposed, limn_method *wa
     bool half = gradient_fits(call, transposed, false);
     bool amx = half && limn_gradient_method() == LIMN_METHOD_AMX;
     bool tiles = gradient_fits(call, transposed, true);
-    bool first = tiles && (small || w.h == 3 || w.h == 4) && limn_cpu() == LIMN_CPU_AVX512;
+    bool slow = all_float(in, out) || !limn_cpu_has_bf16();
+    bool first = tiles && slow && (small || w.h == 3 || w.h == 4) && limn_cpu() == LIMN_CPU_AVX512;
     int count = 0;
 
     if (limn_convolution_is_narrow(call, args, transposed, 1)) ways[count++] = LIMN_METHOD_FEW;
