@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conv, deconv and dense through oneDNN: which primitives a call needs, and what it binds to them.
+ * conv, deconv and dense through oneDNN or our own loops: what computes a call, and what is bound
+ * to it.  The method that was chosen for each of its parts decides (convolution_ways.c): tiles.h,
+ * narrow.h, gradient.h and tiles_gradient.h take one part each, oneDNN what is left.
  *
  * A forward call is one primitive.  A backward call is up to two, for the gradient of the feature
  * map and of the weights with the bias, run one after the other on the same scratch memory.  They
