@@ -422,10 +422,10 @@ static void check_translating(const char *net, int w, limn_compute compute)
  */
 
 /* Wide enough for the blocks that our own loop packs. */
-static void open_packing(engine *e, limn_weights *weights)
+static void open_packing(engine *e, limn_weights *weights, limn_compute compute)
 {
     limn_recipe_settings s = engine_small(limn_recipe_find("pix2pix"), 32);
-    limn_plan_settings plan = { .compute = LIMN_COMPUTE_BF16 };
+    limn_plan_settings plan = { .compute = compute };
     limn_error error = { 0 };
 
     if (!weights) {
@@ -440,8 +440,10 @@ static void open_packing(engine *e, limn_weights *weights)
         limn_weights_close(&first.weights);
         fine(limn_plan_open(&e->plan, e->graph, weights, &plan, &error), &error);
     }
-    if (limn_cpu() == LIMN_CPU_AVX512) assert_true(limn_plan_about(e->plan).kept_packs > 10);
-    if (limn_cpu_has_bf16()) assert_true(limn_plan_about(e->plan).joined_updates > 3);
+    if (limn_cpu() == LIMN_CPU_AVX512) {
+        assert_true(limn_plan_about(e->plan).kept_packs > 10);
+        assert_true(limn_plan_about(e->plan).joined_updates > 3);
+    }
 }
 
 static row step_of(engine *e, uint64_t step)
@@ -485,12 +487,12 @@ static void same_bits(row a, row b, const char *what)
 /* Setting the weights to what they are makes the plan pack them in steps of their own. */
 static void updates_pack_what_pack_steps_would(void **state)
 {
+    limn_compute compute = *(const limn_compute *)*state;
     engine e, other;
 
-    (void)state;
-    if (!engine_has(LIMN_COMPUTE_BF16)) skip();
-    open_packing(&e, NULL);
-    open_packing(&other, NULL);
+    if (!engine_has(compute)) skip();
+    open_packing(&e, NULL, compute);
+    open_packing(&other, NULL, compute);
     for (uint64_t step = 0; step < 3; step++) {
         set_weights(other.weights, other.weights, 1);
         same_bits(step_of(&e, step), step_of(&other, step), "packed by the update");
@@ -501,17 +503,17 @@ static void updates_pack_what_pack_steps_would(void **state)
 
 static void weights_set_between_steps_count(void **state)
 {
+    limn_compute compute = *(const limn_compute *)*state;
     engine e, other;
 
-    (void)state;
-    if (!engine_has(LIMN_COMPUTE_BF16)) skip();
-    open_packing(&e, NULL);
+    if (!engine_has(compute)) skip();
+    open_packing(&e, NULL, compute);
     for (uint64_t step = 0; step < 2; step++) {
         row r = step_of(&e, step);
 
         row_free(&r);
     }
-    open_packing(&other, NULL);
+    open_packing(&other, NULL, compute);
     set_weights(other.weights, e.weights, 1.5f);
     set_weights(e.weights, e.weights, 1.5f);
     same_bits(step_of(&e, 2), step_of(&other, 2), "weights that were set between two steps");
@@ -521,13 +523,13 @@ static void weights_set_between_steps_count(void **state)
 
 static void plans_that_train_the_same_weights_take_turns(void **state)
 {
+    limn_compute compute = *(const limn_compute *)*state;
     engine e, turns, second;
 
-    (void)state;
-    if (!engine_has(LIMN_COMPUTE_BF16)) skip();
-    open_packing(&e, NULL);
-    open_packing(&turns, NULL);
-    open_packing(&second, turns.weights);
+    if (!engine_has(compute)) skip();
+    open_packing(&e, NULL, compute);
+    open_packing(&turns, NULL, compute);
+    open_packing(&second, turns.weights, compute);
     for (uint64_t step = 0; step < 4; step++)
         same_bits(step_of(&e, step), step_of(step % 2 ? &second : &turns, step), "by turns");
     limn_plan_close(&second.plan);
@@ -578,15 +580,19 @@ static void auto_asks_the_network(void **state)
 
 int main(void)
 {
+    limn_compute fp32 = LIMN_COMPUTE_FP32, bf16 = LIMN_COMPUTE_BF16;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recipes_agree),
         cmocka_unit_test(networks_agree),
         cmocka_unit_test(two_sizes_take_turns),
         cmocka_unit_test(translating_while_training_is_right),
         cmocka_unit_test(training_after_translating_is_right),
-        cmocka_unit_test(updates_pack_what_pack_steps_would),
-        cmocka_unit_test(weights_set_between_steps_count),
-        cmocka_unit_test(plans_that_train_the_same_weights_take_turns),
+        cmocka_unit_test_prestate(updates_pack_what_pack_steps_would, &fp32),
+        cmocka_unit_test_prestate(updates_pack_what_pack_steps_would, &bf16),
+        cmocka_unit_test_prestate(weights_set_between_steps_count, &fp32),
+        cmocka_unit_test_prestate(weights_set_between_steps_count, &bf16),
+        cmocka_unit_test_prestate(plans_that_train_the_same_weights_take_turns, &fp32),
+        cmocka_unit_test_prestate(plans_that_train_the_same_weights_take_turns, &bf16),
         cmocka_unit_test(standard_plans_use_fast_kernels),
         cmocka_unit_test(auto_asks_the_network),
     };

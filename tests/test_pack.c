@@ -124,6 +124,60 @@ static void test_layouts(void **state)
         limn_pack_fits(&(limn_pack){ .layout = all[3], .outs = 32, .ins = 48, .taps = 1 }));
 }
 
+/* To float32, the bits as they are; as a whole and, where the memory begins at a line of the cache
+ * or beside one, by pieces, of which one ends at the edge. */
+static void check_floats(size_t outs, size_t ins, size_t taps, size_t beside)
+{
+    size_t count = outs * ins * taps;
+    float *from = take(count * sizeof *from), *to = take((count + beside + 8) * sizeof *to);
+    limn_pack pack = { .layout = { 16, 16, false, false },
+                       .outs = outs,
+                       .ins = ins,
+                       .taps = taps,
+                       .from = from,
+                       .to = to + beside,
+                       .floats = true };
+
+    assert_true(limn_pack_fits(&pack));
+    for (size_t i = 0; i < count; i++) from[i] = number(i);
+    for (int pieces = 0; pieces < 2; pieces++) {
+        memset(to, 0x55, (count + beside + 8) * sizeof *to);
+        if (!pieces) limn_pack_run(&pack);
+        for (size_t o = 0; o < outs && pieces; o += 32)
+            for (size_t i = 0; i < ins; i += 32)
+                limn_pack_one(&pack, &(limn_piece){ .out = o,
+                                                    .outs = outs - o < 32 ? outs - o : 32,
+                                                    .in = i,
+                                                    .ins = ins - i < 32 ? ins - i : 32,
+                                                    .all_ins = ins,
+                                                    .taps = taps });
+        for (size_t o = 0; o < outs; o++)
+            for (size_t i = 0; i < ins; i++)
+                for (size_t tap = 0; tap < taps; tap++) {
+                    size_t block = (o / 16 * (ins / 16) + i / 16) * taps + tap;
+
+                    assert_memory_equal(to + beside + (block * 16 + o % 16) * 16 + i % 16,
+                                        from + source_place(&pack, o, i, tap), sizeof *from);
+                }
+        for (size_t i = 0; i < beside + 8; i++)
+            assert_memory_equal(to + (i < beside ? i : count + i), "UUUU", sizeof *to);
+    }
+}
+
+static void test_floats(void **state)
+{
+    (void)state;
+    for (size_t beside = 0; beside < 2; beside++) {
+        check_floats(48, 80, 16, beside);
+        check_floats(64, 32, 9, beside);
+        check_floats(16, 16, 1, beside);
+    }
+    assert_false(limn_pack_fits(
+        &(limn_pack){ .layout = { 16, 16, false, false }, .floats = true, .outs = 24, .ins = 16 }));
+    assert_false(limn_pack_fits(
+        &(limn_pack){ .layout = { 32, 16, false, false }, .floats = true, .outs = 32, .ins = 16 }));
+}
+
 /* Rounding once more by hand: what the edges above become. */
 static void test_rounding(void **state)
 {
@@ -161,7 +215,7 @@ static void pack_by(const limn_dnn_layout *from, const limn_dnn_layout *to, void
  * gradients, as from the other blocks, which our loop does not know.  Where it does not know what
  * is asked for either, all is oneDNN's and the comparison is of no use, but at the level of AVX-512
  * some must be ours. */
-static void test_as_onednn(void **state)
+static int compare_with_onednn(limn_type type)
 {
     static const struct {
         int large, small, kernel, stride;
@@ -170,8 +224,6 @@ static void test_as_onednn(void **state)
     };
     int compared = 0;
 
-    (void)state;
-    if (limn_dnn_start(NULL)) skip();
     for (size_t k = 0; k < sizeof convs / sizeof *convs; k++)
         for (int backward = 0; backward < 2; backward++)
             for (int last = 0; last < 2; last++) {
@@ -180,12 +232,12 @@ static void test_as_onednn(void **state)
                 limn_dnn_conv conv = {
                     .direction = backward ? LIMN_DNN_BACKWARD_DATA : LIMN_DNN_FORWARD,
                     .x = { { 1, convs[k].large, side, side },
-                           LIMN_BF16,
+                           type,
                            last ? convs[k].large : 16,
                            0,
                            NULL },
                     .y = { { 1, convs[k].small, half, half },
-                           LIMN_BF16,
+                           type,
                            last ? convs[k].small : 16,
                            0,
                            NULL },
@@ -198,7 +250,7 @@ static void test_as_onednn(void **state)
                     .pad_bottom = pad,
                     .pad_right = pad,
                     .groups = 1,
-                    .weight_type = LIMN_BF16,
+                    .weight_type = type,
                 };
                 size_t count = (size_t)(convs[k].large * convs[k].small * convs[k].kernel *
                                         convs[k].kernel);
@@ -240,7 +292,20 @@ static void test_as_onednn(void **state)
                 compared += ours;
                 limn_dnn_free(&primitive);
             }
-    print_message("%d layouts of %s packed by our loop\n", compared, limn_dnn_version());
+    return compared;
+}
+
+static void test_as_onednn(void **state)
+{
+    int compared, floats;
+
+    (void)state;
+    if (limn_dnn_start(NULL)) skip();
+    compared = compare_with_onednn(LIMN_BF16);
+    floats = compare_with_onednn(LIMN_F32);
+    print_message("%d and, of float32, %d layouts of %s packed by our loop\n", compared, floats,
+                  limn_dnn_version());
+    if (strstr(limn_dnn_version(), "avx512")) assert_true(floats >= 2);
     if (strstr(limn_dnn_version(), "bf16") || strstr(limn_dnn_version(), "amx"))
         assert_true(compared >= 8);
 }
@@ -249,6 +314,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_layouts, open_arena, close_arena),
+        cmocka_unit_test_setup_teardown(test_floats, open_arena, close_arena),
         cmocka_unit_test_setup_teardown(test_rounding, open_arena, close_arena),
         cmocka_unit_test_setup_teardown(test_as_onednn, open_arena, close_arena),
     };

@@ -277,38 +277,43 @@ dnnl_status_t limn_dnn_reorder_add(limn_dnn_primitive *primitive, const limn_dnn
     return status;
 }
 
-/* What our own loop packs: from the float32 blocks of gradients, or plain 4x4 ones, to bfloat16. */
+/* What our own loop packs: from the float32 blocks of gradients, or plain 4x4 ones, to bfloat16,
+ * and to the float32 blocks of the other direction. */
 static bool packs_itself(limn_pack *pack, const limn_dnn_md *from, const limn_dnn_md *to)
 {
     static const struct {
         dnnl_format_tag_t tag;
         limn_pack_layout layout;
+        bool floats;
     } known[] = {
-        { dnnl_ABcd8b16a2b, { 16, 16, false, false } },
-        { dnnl_ABcd16b16a2b, { 16, 32, false, false } },
-        { dnnl_AcdB16b16a2b, { 16, 32, true, false } },
-        { dnnl_AcdB16b32a2b, { 32, 32, true, false } },
-        { dnnl_AcdB16b48a2b, { 48, 32, true, false } },
-        { dnnl_AcdB16b64a2b, { 64, 32, true, false } },
-        { dnnl_ABcd8a16b2a, { 16, 16, false, true } },
-        { dnnl_ABcd16a16b2a, { 32, 16, false, true } },
+        { dnnl_ABcd8b16a2b, { 16, 16, false, false }, false },
+        { dnnl_ABcd16b16a2b, { 16, 32, false, false }, false },
+        { dnnl_AcdB16b16a2b, { 16, 32, true, false }, false },
+        { dnnl_AcdB16b32a2b, { 32, 32, true, false }, false },
+        { dnnl_AcdB16b48a2b, { 48, 32, true, false }, false },
+        { dnnl_AcdB16b64a2b, { 64, 32, true, false }, false },
+        { dnnl_ABcd8a16b2a, { 16, 16, false, true }, false },
+        { dnnl_ABcd16a16b2a, { 32, 16, false, true }, false },
+        { dnnl_ABcd16a16b, { 16, 16, false, false }, true },
     };
     dnnl_format_tag_t was, becomes; /* asked once: it goes through all that there are */
     dnnl_dims_t dims;
+    bool floats = limn_dnn_md_type(to) == dnnl_f32;
 
-    if (limn_dnn_md_type(from) != dnnl_f32 || limn_dnn_md_type(to) != dnnl_bf16 ||
+    if (limn_dnn_md_type(from) != dnnl_f32 || (limn_dnn_md_type(to) != dnnl_bf16 && !floats) ||
         !limn_dnn_md_dims(from, dims))
         return false;
     was = limn_dnn_md_tag(from);
-    if (was != dnnl_ABcd16b16a && was != dnnl_abcd) return false;
+    if (was != dnnl_ABcd16b16a && (was != dnnl_abcd || floats)) return false;
     becomes = limn_dnn_md_tag(to);
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (becomes != known[i].tag) continue;
+        if (becomes != known[i].tag || floats != known[i].floats) continue;
         *pack = (limn_pack){ .layout = known[i].layout,
                              .outs = (size_t)dims[0],
                              .ins = (size_t)dims[1],
                              .taps = (size_t)(dims[2] * dims[3]),
-                             .plain = was == dnnl_abcd };
+                             .plain = was == dnnl_abcd,
+                             .floats = floats };
         return limn_pack_fits(pack);
     }
     return false;

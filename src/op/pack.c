@@ -5,14 +5,19 @@
  * of a pix2pix step with AMX.  Here it is one pass at the speed of memory for the layouts that
  * occur; others, and channel counts that would need padding, stay with oneDNN (dnn.c asks).  From
  * plain weights too, as files have them: that was a third of the time from the start of the program
- * to its first picture. */
+ * to its first picture.
+ *
+ * In float32 there is one such layout, the 16 x 16 weights of a tap turned, and the loop is here
+ * for the sake of the update, which packs weights that it has at hand (net/plan_packs.c). */
 #include "op/pack.h"
 #include "base/cpu.h"
 
 bool limn_pack_fits(const limn_pack *p)
 {
     return p->outs % (size_t)p->layout.out_block == 0 && p->ins % (size_t)p->layout.in_block == 0 &&
-           (!p->plain || p->taps == LIMN_PACK_LANES);
+           (!p->plain || (p->taps == LIMN_PACK_LANES && !p->floats)) &&
+           (!p->floats ||
+            (p->layout.out_block == LIMN_PACK_LANES && p->layout.in_block == LIMN_PACK_LANES));
 }
 
 static limn_loop_body kernel(void)
@@ -37,9 +42,11 @@ void limn_pack_one(const limn_pack *p, const limn_piece *piece)
     size_t out_block = (size_t)p->layout.out_block, in_block = (size_t)p->layout.in_block;
     size_t across = p->ins / in_block, in = piece->in / in_block;
     limn_loop_body body = kernel();
+    limn_pack own = *p;
 
+    own.streams = own.floats;
     for (size_t out = piece->out / out_block; out < (piece->out + piece->outs) / out_block; out++)
-        body((void *)(uintptr_t)p, out * across + in, out * across + in + piece->ins / in_block, 0);
+        body(&own, out * across + in, out * across + in + piece->ins / in_block, 0);
 }
 
 static size_t least_common(size_t a, int b)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Weights from float32 blocks, in which they are trained, to the bfloat16 ones in which kernels
- * read them.  See pack.c. */
+ * Weights from float32 blocks, in which they are trained, to those in which kernels read them:
+ * bfloat16, or float32 for the other direction.  See pack.c. */
 #ifndef LIMN_OP_PACK_H
 #define LIMN_OP_PACK_H
 
@@ -27,8 +27,11 @@ typedef struct limn_pack {
     size_t outs, ins, taps; /* channels that are written out, channels that are read, places of the
                                kernel */
     bool plain;             /* from is (outs, ins, taps), as PyTorch has it; of 16 taps only */
+    bool floats;  /* to is float32, (outs / 16, ins / 16, taps, 16 out, 16 in): oneDNN's OIhw16o16i,
+                     whatever else is said of the layout than its blocks, which are 16 x 16 */
+    bool streams; /* limn_pack_one's own: stores to floats pass the cache by */
     const float *from; /* else (outs / 16, ins / 16, taps, 16 in, 16 out): oneDNN's OIhw16i16o */
-    uint16_t *to;
+    void *to;          /* else bfloat16 as the layout says */
 } limn_pack;
 
 /* A rectangle of channels, with all places of the kernel: an update's share of weights that lie in
@@ -38,7 +41,8 @@ typedef struct limn_piece {
     size_t all_ins, taps;      /* of the weights as a whole */
 } limn_piece;
 
-/* False where blocks would need padding, or where plain weights have other kernels than 4x4. */
+/* False where blocks would need padding, or where plain weights have other kernels than 4x4 or
+ * stay float32. */
 bool limn_pack_fits(const limn_pack *pack);
 /* Runs on the compute threads.  Rounds to the nearest, ties to even. */
 void limn_pack_run(const limn_pack *pack);

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The loops of pack.c, compiled once a processor level: 16 x 16 weights of one tap at a time, which
- * are 16 whole lines of the cache on the one side and 8 on the other.  Taps are innermost because
- * they lie one after the other in what is read. */
+ * are 16 whole lines of the cache on the one side and 8, or 16 in float32, on the other.  Taps are
+ * innermost because they lie one after the other in what is read. */
 #include "op/pack.h"
 #include "op/shuffle.h"
+
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -66,7 +70,7 @@ static uint32_t *block_at(const limn_pack *p, size_t out, size_t in, size_t *nex
                                           : (out * in_blocks + in) * p->taps;
 
     *next = p->layout.taps_outside ? in_blocks * pairs : pairs;
-    return (uint32_t *)(void *)p->to + block * pairs;
+    return (uint32_t *)p->to + block * pairs;
 }
 
 /* A square of weights, number (o, i) of those in the block: rows of outputs by columns of inputs
@@ -123,6 +127,38 @@ static void plain_block_of(const limn_pack *p, size_t out, size_t in)
         }
 }
 
+/* Weights that are written by an update are read much later and by other threads, so they pass the
+ * cache by, which would read every line of them from memory first. */
+#ifdef __AVX512F__
+#define streams(p) ((p)->streams && !((uintptr_t)(p)->to % sizeof(row)))
+#define stream(to, u) _mm512_stream_si512((__m512i *)(void *)(to), (__m512i)(u))
+#define stream_end() _mm_sfence()
+#else
+#define streams(p) ((void)(p), false)
+#define stream(to, u) (*(row *)(void *)(to) = (u))
+#define stream_end() ((void)0)
+#endif
+
+/* To float32 a block is such a square at all taps, in the same place on both sides. */
+static void turned_block_of(const limn_pack *p, size_t out, size_t in)
+{
+    size_t first = (out * (p->ins / N) + in) * p->taps * N * N;
+
+    for (size_t tap = 0; tap < p->taps; tap++) {
+        const float *from = p->from + first + tap * N * N;
+        float *to = (float *)p->to + first + tap * N * N;
+        row square[N];
+
+        for (size_t k = 0; k < N; k++) square[k] = load(from + k * N);
+        transpose_words(square, square);
+        for (size_t k = 0; k < N; k++)
+            if (streams(p))
+                stream(to + k * N, square[k]);
+            else
+                *(row *)(void *)(to + k * N) = square[k];
+    }
+}
+
 static void pack(void *context, size_t begin, size_t end, int part)
 {
     const limn_pack *p = context;
@@ -130,7 +166,10 @@ static void pack(void *context, size_t begin, size_t end, int part)
 
     (void)part;
     for (size_t unit = begin; unit < end; unit++)
-        (p->plain ? plain_block_of : block_of)(p, unit / in_blocks, unit % in_blocks);
+        (p->floats  ? turned_block_of
+         : p->plain ? plain_block_of
+                    : block_of)(p, unit / in_blocks, unit % in_blocks);
+    if (streams(p)) stream_end();
 }
 
 const limn_loop_body JOIN(LIMN_KERNELS, _pack) = pack;
