@@ -95,6 +95,9 @@ enum { LIMN_GUARD_BYTES = 64 };
 limn_status limn_plan_make_steps(limn_plan *plan, limn_error *error);
 limn_status limn_plan_make_layouts(limn_plan *plan, limn_error *error);
 limn_status limn_plan_make_packs(limn_plan *plan, limn_error *error);
+/* The step, of the first `count`, that makes the gradient which this update reads, if it may do the
+ * update as well; -1. */
+int limn_plan_update_maker(const limn_plan *plan, int update, int count);
 limn_status limn_plan_join_updates(limn_plan *plan, limn_error *error);
 limn_status limn_plan_make_memory(limn_plan *plan, limn_error *error);
 /* Writes every pointer into every call, after memory or weights have moved. */

@@ -11,12 +11,15 @@
  * writes the packs while it has the weights at hand, and they are kept from one run of the plan to
  * the next.  A pix2pix step in bf16 on two cores without AMX: 271.7 ms instead of 279.9 (medians of
  * five turns), of which Adam and packs are 40 instead of 52; convolutions lose some of it again to
- * packs that are not in the cache.  The price is memory, 2 bytes a weight and layout.  In float32
- * it is one layout of 4 bytes, and the pack steps that are saved were 20 ms: by turns a pix2pix
- * step takes 351 ms instead of 370 (medians of eight, 281 and 297 at least), 1004 MiB resident
- * instead of 794.  There stores pass the cache by; with usual ones more than half of the gain was
- * gone (the least steps of ten turns: 271 ms, 267, and 261 past the cache), while in bf16 they made
- * no difference.
+ * packs that are not in the cache.  The price is memory, 2 bytes a weight and layout.
+ *
+ * In float32 it is one layout of 4 bytes a weight, whose pack steps took 20 ms of a pix2pix step:
+ * by turns the least step takes 265 ms instead of 276 (14 turns; their medians 309 and 308 on a
+ * machine that was not quiet, the median of the ratios 0.98), about 1000 MiB resident instead of
+ * 794.  There stores pass the cache by; with usual ones more than half of the gain was gone (the
+ * least steps of ten turns: 271 ms, 267, and 261 past the cache), while in bf16 they made no
+ * difference.  Only weights whose gradients are handed over (plan_update.c) get such packs: those
+ * of a cycle_gan's step took 14 of 5200 ms and would need 108 MiB.
  *
  * The pack step stays in the list, for the first run and for whenever somebody else has changed
  * weights since (limn_weights_changes); otherwise it is passed over. */
@@ -179,6 +182,18 @@ static void keep(limn_plan *plan, limn_step *pack, limn_step *update)
     }
 }
 
+/* The update that writes this pack, or -1. */
+static int writer_of(const limn_plan *plan, const limn_step *step)
+{
+    const limn_pack *pack = step->kind == LIMN_STEP_PACK && step->pack
+                                ? limn_dnn_pack_own(step->pack)
+                                : NULL;
+    int update = pack ? update_of(plan, parameter_of(plan, step->from)) : -1;
+
+    if (update < 0 || !pack->floats) return update;
+    return limn_plan_update_maker(plan, update, update) < 0 ? -1 : update;
+}
+
 static void keep_packs(limn_plan *plan)
 {
     int count = 0;
@@ -186,9 +201,7 @@ static void keep_packs(limn_plan *plan)
     if (plan->settings.no_fusion) return;
     for (int s = 0; s < plan->step_count; s++) {
         limn_step *pack = &plan->steps[s];
-        int update = pack->kind == LIMN_STEP_PACK && pack->pack && limn_dnn_pack_own(pack->pack)
-                         ? update_of(plan, parameter_of(plan, pack->from))
-                         : -1;
+        int update = writer_of(plan, pack);
 
         /* Somebody who reads the old weights once they have changed needs a pack of his own. */
         if (update < 0 || plan->steps[update].call->pack_count == LIMN_PACKS_MAX ||

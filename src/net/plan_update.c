@@ -9,7 +9,8 @@
  * memory, and the update's other values are read and written by that step.
  *
  * Not done: gradients of several parts (a network that is applied twice, or a critic that judges
- * two pictures), of which only the last part could be taken. */
+ * two pictures), of which only the last part could be taken: in float32 all updates that go through
+ * memory are 2 of the 300 ms of a pix2pix step and 24 of the 5200 of a cycle_gan's. */
 #include "net/plan_inside.h"
 
 static int readers(const limn_plan *plan, limn_value value)
@@ -67,9 +68,7 @@ static bool hands_over(const limn_plan *plan, const limn_step *step, int weight,
            outs * ins * (size_t)w.h * (size_t)w.w <= step->call->update_floats;
 }
 
-/* The step, of the first `count`, that makes what this update reads, if it may do the update as
- * well; -1. */
-static int maker_of(const limn_plan *plan, int update, int count)
+int limn_plan_update_maker(const limn_plan *plan, int update, int count)
 {
     const limn_step *u = &plan->steps[update];
     limn_value gradient = gradient_of(u);
@@ -95,7 +94,7 @@ limn_status limn_plan_join_updates(limn_plan *plan, limn_error *error)
     if (plan->compute == LIMN_COMPUTE_PLAIN || plan->settings.no_fusion) return LIMN_OK;
     for (int s = 0; s < plan->step_count; s++) {
         limn_step *step = &plan->steps[s], *update;
-        int maker = limn_step_takes_pieces(step) ? maker_of(plan, s, count) : -1;
+        int maker = limn_step_takes_pieces(step) ? limn_plan_update_maker(plan, s, count) : -1;
 
         if (maker < 0) {
             plan->steps[count++] = *step;
