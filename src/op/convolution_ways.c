@@ -24,6 +24,9 @@
  * as they are made.  Elsewhere, on AVX2 too, for which there is no machine here, they are worth a
  * measurement, and so they are in bf16.
  *
+ * Between few channels and many, narrow.c is the rule, but where AMX does it otherwise, which has
+ * not been measured.
+ *
  * In bf16 our loops over AMX's tiles are the rule for weights' gradients wherever they fit: two to
  * four times as fast as oneDNN's, from 1x1 maps of 512 channels to 128x128 of 64.  Without AMX they
  * are the only way up to 64 places, where what counts is that the update can take the gradient as
@@ -94,6 +97,12 @@ static bool winograd_fits(const limn_tensor *in, const limn_tensor *out, limn_sh
            limn_cpu() == LIMN_CPU_AVX512 && in->shape.c % 16 == 0 && out->shape.c % 16 == 0;
 }
 
+/* Whether oneDNN computes it with AMX, beside which float32 is slow. */
+static bool uses_amx(const limn_tensor *in, const limn_tensor *out)
+{
+    return !all_float(in, out) && limn_dnn_has_amx();
+}
+
 /* Channels enough for transforms to pay. */
 static bool is_wide(limn_shape w)
 {
@@ -117,12 +126,13 @@ static int map_ways(const limn_call *call, bool transposed, limn_method *ways)
                  limn_tiles_fits(from, to, w, args, transposed != call->backward);
     bool slow = all_float(in, out) || !limn_cpu_has_bf16(); /* multiplications are dear */
     bool first = (w.h == 3 || slow) && is_wide(w) && places(in, out) >= TILES_PIXELS;
+    bool narrow = limn_convolution_is_narrow(call, args, transposed, 0);
+    bool amx = uses_amx(in, out);
     int count = 0;
 
     if (!call->backward && transposed && limn_subpixel_fits(call))
         ways[count++] = LIMN_METHOD_SUBPIXEL;
-    if ((!call->backward && !transposed && limn_few_fits(call)) ||
-        limn_convolution_is_narrow(call, args, transposed, 0))
+    if ((!call->backward && !transposed && limn_few_fits(call)) || (narrow && !amx))
         ways[count++] = LIMN_METHOD_FEW;
     if (tiles && first) ways[count++] = LIMN_METHOD_TILES;
     if (winograd && large) ways[count++] = LIMN_METHOD_WINOGRAD;
@@ -130,6 +140,7 @@ static int map_ways(const limn_call *call, bool transposed, limn_method *ways)
     if (work(in, out, w) < WORTH) return 1;
     if (winograd && !large) ways[count++] = LIMN_METHOD_WINOGRAD;
     if (tiles && !first) ways[count++] = LIMN_METHOD_TILES;
+    if (narrow && amx) ways[count++] = LIMN_METHOD_FEW;
     if (blocks && args->stride > 1) ways[count++] = LIMN_METHOD_CHANNELS_LAST;
     return count;
 }
@@ -149,9 +160,10 @@ static int gradient_ways(const limn_call *call, bool transposed, limn_method *wa
     bool tiles = gradient_fits(call, transposed, true);
     bool slow = all_float(in, out) || !limn_cpu_has_bf16();
     bool first = tiles && slow && (small || w.h == 3 || w.h == 4) && limn_cpu() == LIMN_CPU_AVX512;
+    bool narrow = limn_convolution_is_narrow(call, args, transposed, 1);
     int count = 0;
 
-    if (limn_convolution_is_narrow(call, args, transposed, 1)) ways[count++] = LIMN_METHOD_FEW;
+    if (narrow && !uses_amx(in, out)) ways[count++] = LIMN_METHOD_FEW;
     if (first) {
         ways[count++] = LIMN_METHOD_TILES;
         if (small) return count;
@@ -166,6 +178,7 @@ static int gradient_ways(const limn_call *call, bool transposed, limn_method *wa
     if (half && !amx && !small) ways[count++] = LIMN_METHOD_PAIRS;
     if (tiles && !first) ways[count++] = LIMN_METHOD_TILES;
     if (winograd && !large) ways[count++] = LIMN_METHOD_WINOGRAD;
+    if (narrow && uses_amx(in, out)) ways[count++] = LIMN_METHOD_FEW;
     if (blocks && args->stride > 1) ways[count++] = LIMN_METHOD_CHANNELS_LAST;
     return count;
 }
