@@ -10,8 +10,6 @@
  * one block: each vector of the wide map, read once a row of the kernel, meets the whole run. */
 #include "op/narrow.h"
 
-#include <stdint.h>
-
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 
@@ -22,20 +20,11 @@ enum { LANES = 8, PIXELS = 5 };
 #endif
 typedef float vector __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
 typedef int mask __attribute__((vector_size(LANES * sizeof(int)), aligned(4)));
-typedef uint32_t words __attribute__((vector_size(LANES * sizeof(uint32_t)), aligned(4)));
-typedef uint16_t halves __attribute__((vector_size(LANES * sizeof(uint16_t)), aligned(2)));
 
-/* Macros, because passing such a vector to a function means another thing to each compiler where
- * the processor level has no register that wide. */
+#include "op/bf16_vectors.h"
+
 #define load(from) (*(const vector *)(const void *)(from))
 #define store(to, v) (*(vector *)(void *)(to) = (v))
-#define load_bf16(from)                                                                            \
-    ((vector)(__builtin_convertvector(*(const halves *)(const void *)(from), words) << 16))
-#define is_nan(u) ((words)(((u)&0x7fffffff) > 0x7f800000))
-#define round_words(u)                                                                             \
-    ((((u) + 0x7fff + ((u) >> 16 & 1)) & ~is_nan(u)) | (((u) | 0x400000) & is_nan(u)))
-#define store_bf16(to, v)                                                                          \
-    (*(halves *)(void *)(to) = __builtin_convertvector(round_words((words)(v)) >> 16, halves))
 #define inline_here static inline __attribute__((always_inline)) void
 
 /* Where channel 0 of a block of a pixel's row lies in the wide map. */

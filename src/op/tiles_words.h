@@ -8,15 +8,14 @@
 #ifndef LIMN_OP_TILES_WORDS_H
 #define LIMN_OP_TILES_WORDS_H
 
-#include <stdint.h>
 #ifdef __AVX512BF16__
 #include <immintrin.h>
 #endif
 
 typedef float vector __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
 
-/* Macros, because passing such a vector to a function means another thing to each compiler where
- * the processor level has no register that wide. */
+#include "op/bf16_vectors.h"
+
 #define load(from) (*(const vector *)(const void *)(from))
 #define store(to, v) (*(vector *)(void *)(to) = (v))
 #define inline_here static inline __attribute__((always_inline)) void
@@ -27,16 +26,12 @@ typedef float vector __attribute__((vector_size(LANES * sizeof(float)), aligned(
 typedef uint16_t element;
 typedef uint32_t word;
 enum { PER = 2 };
-typedef uint32_t words __attribute__((vector_size(LANES * sizeof(uint32_t)), aligned(4)));
-typedef uint16_t halves __attribute__((vector_size(LANES * sizeof(uint16_t)), aligned(2)));
-
 typedef words factor;
 
 /* Two rows of numbers from one of pairs, and back. */
 #define first_of(pairs) ((vector)((pairs) << 16))
 #define second_of(pairs) ((vector)((pairs)&0xffff0000))
-#define load_map(from)                                                                             \
-    ((vector)(__builtin_convertvector(*(const halves *)(const void *)(from), words) << 16))
+#define load_map load_bf16
 
 #ifdef __AVX512BF16__
 #define alternate                                                                                  \
@@ -48,14 +43,9 @@ typedef words factor;
         alternate, (__m512i)_mm512_cvtne2ps_pbh((__m512)(second), (__m512)(first))))
 #define store_map(to, v) (*(halves *)(void *)(to) = (halves)_mm512_cvtneps_pbh((__m512)(v)))
 #else
-#define is_nan(u) ((words)(((u)&0x7fffffff) > 0x7f800000))
-/* In bits, the upper half rounded as limn_to_bf16 does. */
-#define round_words(u)                                                                             \
-    ((((u) + 0x7fff + ((u) >> 16 & 1)) & ~is_nan(u)) | (((u) | 0x400000) & is_nan(u)))
 #define pairs_of(first, second)                                                                    \
     (round_words((words)(first)) >> 16 | (round_words((words)(second)) & 0xffff0000))
-#define store_map(to, v)                                                                           \
-    (*(halves *)(void *)(to) = __builtin_convertvector(round_words((words)(v)) >> 16, halves))
+#define store_map store_bf16
 #endif
 #else
 typedef float element, word;
