@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Vectors of floats from and to bfloat16 in memory, for loops that are compiled once a processor
- * level: part of files that say how many LANES a vector has and what a `vector` of floats is.
+ * level: part of files that say how many LANES a vector has.
  *
  * Macros, because passing such a vector to a function means another thing to each compiler where
  * the processor level has no register that wide. */

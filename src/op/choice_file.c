@@ -19,7 +19,7 @@
 /* KERNELS counts up when a way of our own becomes faster: what was measured before is then no
  * longer true, and is measured again.  2: tiles.c in two passes.
  * 4: gradient.c without AMX, few.c in bf16.  5: tiles.c in bf16 and for
- * 3x3, tiles_gradient.c. */
+ * 3x3, tiles_gradient.c, narrow.c. */
 enum { MACHINE = 240, FILE_MOST = 1 << 20, KERNELS = 5 };
 
 void limn_choices_machine(char *text, size_t size)

@@ -64,9 +64,12 @@ static size_t up(size_t count, size_t to)
     return (count + to - 1) / to * to;
 }
 
-static size_t floats_of_picture(const limn_narrow *n)
+/* Of the narrow map with its zeros, up to the next line of the cache. */
+static size_t floats_of_padded(const limn_narrow *n)
 {
-    return (size_t)n->rows * (size_t)n->columns * (size_t)n->narrow.shape.c;
+    return up((size_t)n->wide.shape.n * (size_t)n->rows * (size_t)n->columns *
+                  (size_t)n->narrow.shape.c,
+              16);
 }
 
 /* Of the kernel for one block. */
@@ -79,7 +82,7 @@ void limn_narrow_open(limn_narrow *n, const limn_tensor *large, const limn_tenso
                       limn_shape w, const limn_args *args, bool gradient)
 {
     const limn_tensor *narrow = limn_narrow_side(large, small, w, args);
-    size_t lanes = (size_t)kernel()->lanes, padded;
+    size_t lanes = (size_t)kernel()->lanes;
 
     *n = (limn_narrow){ .narrow = *narrow,
                         .wide = narrow == large ? *small : *large,
@@ -100,8 +103,8 @@ void limn_narrow_open(limn_narrow *n, const limn_tensor *large, const limn_tenso
     n->chunks = gradient ? (size_t)n->wide.shape.n *
                                (((size_t)n->wide.shape.h + LIMN_NARROW_ROWS - 1) / LIMN_NARROW_ROWS)
                          : 1;
-    padded = up((size_t)n->wide.shape.n * floats_of_picture(n), 16);
-    n->scratch_bytes = (padded + n->chunks * n->blocks * floats_of_block(n)) * sizeof(float);
+    n->scratch_bytes = (floats_of_padded(n) + n->chunks * n->blocks * floats_of_block(n)) *
+                       sizeof(float);
 }
 
 void limn_narrow_bind(limn_narrow *n, void *large, void *small, const float *weights,
@@ -113,7 +116,7 @@ void limn_narrow_bind(limn_narrow *n, void *large, void *small, const float *wei
     n->bias = bias;
     n->gradient = gradient;
     n->padded = scratch;
-    n->factors = n->padded + up((size_t)n->wide.shape.n * floats_of_picture(n), 16);
+    n->factors = n->padded + floats_of_padded(n);
 }
 
 /* Unit: a row of padded, of all pictures. */
@@ -142,8 +145,8 @@ static void pad_rows(void *context, size_t begin, size_t end, int part)
     }
 }
 
-/* Calls see(to, from) for each number of the kernel: its place by block, ky, kx, channel of the
- * narrow map, lane, and among plain weights. */
+/* Called for each number of the kernel: its place by block, ky, kx, channel of the narrow map and
+ * lane, and that among plain weights. */
 typedef void visit(limn_narrow *n, size_t factor, size_t weight);
 
 static void each(limn_narrow *n, visit *see)

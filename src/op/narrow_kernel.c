@@ -18,14 +18,8 @@ enum { LANES = 16, PIXELS = 12 };
 #else
 enum { LANES = 8, PIXELS = 5 };
 #endif
-typedef float vector __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
-typedef int mask __attribute__((vector_size(LANES * sizeof(int)), aligned(4)));
 
-#include "op/bf16_vectors.h"
-
-#define load(from) (*(const vector *)(const void *)(from))
-#define store(to, v) (*(vector *)(void *)(to) = (v))
-#define inline_here static inline __attribute__((always_inline)) void
+#include "op/vectors.h"
 
 /* Where channel 0 of a block of a pixel's row lies in the wide map. */
 static char *row_of(const limn_narrow *n, size_t picture, size_t block, size_t row)
@@ -84,11 +78,7 @@ inline_here pixels_of(const limn_narrow *n, const float *from, size_t block, cha
             if (n->adds)
                 v += bf16 ? load_bf16((uint16_t *)(void *)to[b] + at)
                           : load((float *)(void *)to[b] + at);
-            if (n->activation != LIMN_ACTIVATION_NONE) {
-                mask above = v > 0;
-
-                v = (vector)(((mask)v & above) | ((mask)(slope * v) & ~above));
-            }
+            if (n->activation != LIMN_ACTIVATION_NONE) v = bend(v, slope);
             if (bf16)
                 store_bf16((uint16_t *)(void *)to[b] + at, v);
             else

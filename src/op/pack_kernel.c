@@ -13,14 +13,11 @@
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 
-enum { N = LIMN_PACK_LANES };
+enum { N = LIMN_PACK_LANES, LANES = N };
 
-/* A row of 16 weights in bits, the upper half of each rounded as limn_to_bf16 does; a NaN stays
- * one.  Macros, because passing such a vector to a function means another thing to each compiler
- * where the processor level has no register that wide. */
-#define is_nan(u) ((row)(((u)&0x7fffffff) > 0x7f800000))
-#define round_row(u)                                                                               \
-    ((((u) + 0x7fff + ((u) >> 16 & 1)) & ~is_nan(u)) | (((u) | 0x400000) & is_nan(u)))
+#include "op/bf16_vectors.h"
+
+/* A row of 16 weights in bits. */
 #define load(from) (*(const row *)(const void *)(from))
 /* Two weights side by side in memory, on a machine that writes the lower byte first. */
 #define pair(first, second) ((first) >> 16 | ((second)&0xffff0000))
@@ -31,8 +28,8 @@ static inline void pair_rows(uint32_t *to, size_t pitch, const float *from)
     for (int i = 0; i < N; i += 2) {
         row even = load(from + i * N), odd = load(from + (i + 1) * N);
 
-        even = round_row(even);
-        odd = round_row(odd);
+        even = round_words(even);
+        odd = round_words(odd);
         *(row *)(void *)(to + (size_t)(i / 2) * pitch) = pair(even, odd);
     }
 }
@@ -46,8 +43,8 @@ static inline void pair_columns(uint32_t *to, size_t pitch, const float *from)
     for (int i = 0; i < N / 2; i++) {
         row upper = load(from + i * N), lower = load(from + (i + N / 2) * N), first, second;
 
-        upper = round_row(upper);
-        lower = round_row(lower);
+        upper = round_words(upper);
+        lower = round_words(lower);
         first = mix(upper, lower, EVEN);
         second = mix(upper, lower, ODD);
         pairs[i] = pair(first, second);

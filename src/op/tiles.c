@@ -41,7 +41,7 @@
 #include "op/tiles.h"
 #include "base/cpu.h"
 
-enum { PHASES = 4, UNIT_BYTES = 640 << 10, BAND_BYTES = 8 << 20, ALIGN = 16, PAIRS_SIDE = 4 };
+enum { PHASES = 4, UNIT_BYTES = 640 << 10, BAND_BYTES = 8 << 20, ALIGN = 16 };
 
 static const limn_tiles_kernel *kernel(bool pairs)
 {
@@ -61,7 +61,8 @@ int limn_tiles_lanes(void)
 static bool types_fit(const limn_tensor *in, const limn_tensor *out, int taps)
 {
     if (in->type != out->type) return false;
-    return in->type == LIMN_F32 || (limn_cpu() == LIMN_CPU_AVX512 && taps <= PAIRS_SIDE - 1);
+    return in->type == LIMN_F32 ||
+           (limn_cpu() == LIMN_CPU_AVX512 && taps <= LIMN_TILE_SIDE_BF16 - 1);
 }
 
 bool limn_tiles_fits(const limn_tensor *in, const limn_tensor *out, limn_shape w,
@@ -172,7 +173,7 @@ void limn_tiles_open(limn_tiles *t, const limn_tensor *in, const limn_tensor *ou
         break;
     }
     t->outputs = choose_outputs(t->taps, rows, columns, in->shape.n,
-                                t->pairs ? PAIRS_SIDE : LIMN_TILE_SIDE);
+                                t->pairs ? LIMN_TILE_SIDE_BF16 : LIMN_TILE_SIDE);
     t->side = t->taps + t->outputs - 1;
     t->tile_rows = tiles_along(rows, t->outputs);
     t->tile_columns = tiles_along(columns, t->outputs);

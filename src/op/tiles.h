@@ -7,7 +7,8 @@
 
 #include "op/op.h"
 
-enum { LIMN_TILE_SIDE = 6 }; /* the most points along one side */
+/* The most points along one side, and the most in bfloat16. */
+enum { LIMN_TILE_SIDE = 6, LIMN_TILE_SIDE_BF16 = 4 };
 
 typedef enum limn_tiles_form {
     LIMN_TILES_SAME,   /* stride 1 */

@@ -21,7 +21,6 @@ enum { LANES = 16, ROWS = 14 };
 enum { LANES = 8, ROWS = 6 };
 #endif
 enum { PANEL = 2 * LANES, SQUARE = LIMN_TILE_SIDE * LIMN_TILE_SIDE, PHASES = 4 };
-typedef int mask __attribute__((vector_size(LANES * sizeof(int)), aligned(4)));
 
 #include "op/tiles_words.h"
 
@@ -339,11 +338,7 @@ inline_here output_of(const limn_tiles *t, const unit *w, size_t tile, size_t co
 
             if (!whole && (a < 0 || a >= width)) continue;
             if (t->accumulates) v += load_map(to + ((size_t)b * (size_t)width + (size_t)a) * LANES);
-            if (t->activation != LIMN_ACTIVATION_NONE) {
-                mask above = v > 0;
-
-                v = (vector)(((mask)v & above) | ((mask)(slope * v) & ~above));
-            }
+            if (t->activation != LIMN_ACTIVATION_NONE) v = bend(v, slope);
             store_map(to + ((size_t)b * (size_t)width + (size_t)a) * LANES, v);
         }
     }

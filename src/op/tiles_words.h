@@ -12,13 +12,7 @@
 #include <immintrin.h>
 #endif
 
-typedef float vector __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
-
-#include "op/bf16_vectors.h"
-
-#define load(from) (*(const vector *)(const void *)(from))
-#define store(to, v) (*(vector *)(void *)(to) = (v))
-#define inline_here static inline __attribute__((always_inline)) void
+#include "op/vectors.h"
 
 /* element: of maps, weights and transformed tiles; word: PER of them along the sum; factor: a
  * vector of words. */
