@@ -17,6 +17,8 @@
 
 #include <cmocka.h>
 
+#include "own_arena.h"
+
 extern const limn_op limn_op_conv;
 
 enum { EXTRA = 64 }; /* elements between pictures and around them */
@@ -32,16 +34,6 @@ static const problem problems[] = {
     { 2, 32, 3, 3, 2, 3, 1, true },   { 1, 32, 1, 1, 3, 1, 0, false },
     { 1, 64, 9, 49, 2, 5, 4, true },
 };
-
-static limn_arena arena;
-
-static void *take(size_t bytes)
-{
-    void *memory = limn_take(&arena, bytes + 64);
-
-    assert_non_null(memory);
-    return memory;
-}
 
 static float *noise(size_t count, uint32_t stream)
 {

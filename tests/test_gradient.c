@@ -20,11 +20,10 @@
 
 #include <cmocka.h>
 
-enum { EXTRA = 96, FENCE = 64 }; /* elements between pictures; bytes around the result */
+#include "convolution_problem.h"
+#include "own_arena.h"
 
-typedef struct problem {
-    int n, large, small, kernel, stride, pad, h, w; /* h, w: of x */
-} problem;
+enum { EXTRA = 96, FENCE = 64 }; /* elements between pictures; bytes around the result */
 
 static const problem problems[] = {
     { 1, 32, 32, 4, 2, 1, 2, 2 }, /* one place of y */
@@ -35,16 +34,6 @@ static const problem problems[] = {
     { 1, 32, 64, 3, 2, 1, 16, 16 },  { 1, 32, 32, 3, 2, 1, 15, 33 }, { 1, 64, 64, 1, 1, 0, 7, 5 },
     { 1, 32, 32, 1, 2, 0, 8, 6 },    { 1, 32, 32, 7, 1, 3, 10, 40 },
 };
-
-static limn_arena arena;
-
-static void *take(size_t bytes)
-{
-    void *memory = limn_take(&arena, bytes + 64);
-
-    assert_non_null(memory);
-    return memory;
-}
 
 /* A map of noise, with NaN between the pictures. */
 static limn_tensor draw(limn_shape shape, int block, uint32_t stream)
@@ -89,22 +78,6 @@ static void run(limn_gradient *gradient, const limn_tensor *x, const limn_tensor
     limn_gradient_run(gradient);
     for (int k = 0; k < FENCE; k++)
         assert_int_equal(((unsigned char *)scratch)[gradient->scratch_bytes + (size_t)k], 0xff);
-}
-
-static limn_dnn_conv describe(const problem *p, const limn_tensor *x, const limn_tensor *y)
-{
-    return (limn_dnn_conv){ .direction = LIMN_DNN_BACKWARD_WEIGHTS,
-                            .x = *x,
-                            .y = *y,
-                            .kernel_h = p->kernel,
-                            .kernel_w = p->kernel,
-                            .stride_h = p->stride,
-                            .stride_w = p->stride,
-                            .pad_top = p->pad,
-                            .pad_left = p->pad,
-                            .pad_bottom = p->pad,
-                            .pad_right = p->pad,
-                            .groups = 1 };
 }
 
 /* block 0: channels-last. */

@@ -19,6 +19,8 @@
 
 #include <cmocka.h>
 
+#include "own_arena.h"
+
 enum { EXTRA = 96 }; /* elements between pictures */
 
 typedef struct problem {
@@ -39,16 +41,7 @@ static const problem problems[] = {
 
 enum { PLAIN, RELU, LEAKY, SUM, TAILS };
 
-static limn_arena arena;
 static double worst;
-
-static void *take(size_t bytes)
-{
-    void *memory = limn_take(&arena, bytes + 64);
-
-    assert_non_null(memory);
-    return memory;
-}
 
 /* What BF16 can hold, if exact. */
 static limn_tensor noise(limn_shape shape, uint32_t stream, bool exact)

@@ -17,15 +17,7 @@
 
 #include <cmocka.h>
 
-static limn_arena arena;
-
-static void *take(size_t bytes)
-{
-    void *memory = limn_take(&arena, bytes + 64);
-
-    assert_non_null(memory);
-    return memory;
-}
+#include "own_arena.h"
 
 static int open_arena(void **state)
 {

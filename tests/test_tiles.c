@@ -24,6 +24,8 @@
 
 #include <cmocka.h>
 
+#include "own_arena.h"
+
 enum { EXTRA = 512 }; /* floats between pictures */
 
 typedef struct problem {
@@ -53,16 +55,6 @@ typedef struct made {
     size_t most_spans, most_chunks, broken_chunks, most_bands;
     double worst;
 } made;
-
-static limn_arena arena;
-
-static void *take(size_t bytes)
-{
-    void *memory = limn_take(&arena, bytes + 64);
-
-    assert_non_null(memory);
-    return memory;
-}
 
 /* In bfloat16 what it can hold. */
 static float *noise(size_t count, uint32_t stream, limn_type type)

@@ -19,11 +19,10 @@
 
 #include <cmocka.h>
 
-enum { EXTRA = 96, FENCE = 64 }; /* floats between pictures; bytes around what is written */
+#include "convolution_problem.h"
+#include "own_arena.h"
 
-typedef struct problem {
-    int n, large, small, kernel, stride, pad, h, w; /* h, w: of x */
-} problem;
+enum { EXTRA = 96, FENCE = 64 }; /* floats between pictures; bytes around what is written */
 
 static const problem problems[] = {
     { 1, 32, 32, 4, 2, 1, 2, 2 }, /* one place of y */
@@ -60,16 +59,6 @@ static int seen[2][8][LIMN_TILE_SIDE + 1];
 static bool has_bands[2], has_few, has_many;
 static double worst[2];
 
-static limn_arena arena;
-
-static void *take(size_t bytes)
-{
-    void *memory = limn_take(&arena, bytes + 64);
-
-    assert_non_null(memory);
-    return memory;
-}
-
 /* What bfloat16 can hold, if exact. */
 static limn_tensor noise(int n, int c, int h, int w, uint32_t stream, bool exact)
 {
@@ -100,22 +89,6 @@ static limn_tensor blocked(const limn_tensor *from, limn_type type)
     memset(t.data, 0xff, bytes);
     limn_tensor_copy(&t, from);
     return t;
-}
-
-static limn_dnn_conv describe(const problem *p, const limn_tensor *x, const limn_tensor *y)
-{
-    return (limn_dnn_conv){ .direction = LIMN_DNN_BACKWARD_WEIGHTS,
-                            .x = *x,
-                            .y = *y,
-                            .kernel_h = p->kernel,
-                            .kernel_w = p->kernel,
-                            .stride_h = p->stride,
-                            .stride_w = p->stride,
-                            .pad_top = p->pad,
-                            .pad_left = p->pad,
-                            .pad_bottom = p->pad,
-                            .pad_right = p->pad,
-                            .groups = 1 };
 }
 
 /* Opened for as many threads as there are, and run in memory that is no larger than said. */
