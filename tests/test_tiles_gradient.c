@@ -41,6 +41,7 @@ static const problem problems[] = {
     { 3, 32, 64, 4, 1, 1, 5, 9 },
     { 1, 96, 160, 4, 1, 2, 9, 9 },
     { 1, 32, 32, 4, 1, 0, 9, 5 },
+    { 1, 32, 32, 4, 1, 0, 22, 37 },
     { 1, 96, 32, 3, 1, 1, 17, 20 },
     { 2, 32, 32, 3, 1, 0, 18, 11 },
     { 1, 32, 64, 3, 2, 1, 16, 16 },
@@ -57,6 +58,7 @@ static const problem problems[] = {
 /* What tiles_gradient.c made of the problems: [type][taps][outputs]. */
 static int seen[2][8][LIMN_TILE_SIDE + 1];
 static bool has_bands[2], has_few, has_many;
+static int in_phases[LIMN_TILE_SIDE + 1]; /* outputs, of those with y in phases */
 static double worst[2];
 
 /* What bfloat16 can hold, if exact. */
@@ -105,6 +107,7 @@ static void run(const limn_dnn_conv *conv, float *w, const limn_call *update)
     for (int k = 0; k < FENCE; k++)
         assert_int_equal((unsigned char)scratch[gradient.scratch_bytes + (size_t)k], 0xff);
     seen[gradient.pairs][gradient.taps][gradient.outputs]++;
+    in_phases[gradient.outputs] += gradient.grid.step == 2;
     has_bands[gradient.pairs] |= gradient.band < gradient.tiles;
     has_few |= gradient.outputs > 1 && gradient.band < 64;
     has_many |= gradient.outputs > 1 && gradient.band >= 64;
@@ -225,6 +228,7 @@ static void test_bfloat16(void **unused)
     if (limn_cpu() != LIMN_CPU_AVX512) skip();
     check_all(LIMN_BF16);
     assert_true(made[2][2] && made[2][3] && made[3][2] && has_bands[1]);
+    assert_true(in_phases[2] && in_phases[3]);
     for (int taps = 0; taps < 8; taps++) assert_false(made[taps][1]);
 }
 
@@ -355,8 +359,11 @@ static void test_limits(void **unused)
     good.x.shape = (limn_shape){ 1, 64, 32, 32 };
     good.y.shape = (limn_shape){ 1, 32, 16, 16 };
     assert_int_equal(limn_tiles_gradient_fits(&good), limn_cpu() == LIMN_CPU_AVX512);
-    good.stride_h = good.stride_w = 1; /* tiles would be too large for it */
+    good.stride_h = good.stride_w = 1;
     good.y.shape = (limn_shape){ 1, 32, 31, 31 };
+    assert_int_equal(limn_tiles_gradient_fits(&good), limn_cpu() == LIMN_CPU_AVX512);
+    good.kernel_h = good.kernel_w = 5; /* no tiles */
+    good.y.shape = (limn_shape){ 1, 32, 30, 30 };
     assert_false(limn_tiles_gradient_fits(&good));
     good.x.type = good.y.type = LIMN_F32;
     assert_true(limn_tiles_gradient_fits(&good));

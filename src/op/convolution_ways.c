@@ -124,8 +124,7 @@ static int map_ways(const limn_call *call, bool transposed, limn_method *ways)
                  (call->backward || call->activation <= LIMN_ACTIVATION_RELU) &&
                  !call->residual.shape.n &&
                  limn_tiles_fits(from, to, w, args, transposed != call->backward);
-    bool slow = all_float(in, out) || !limn_cpu_has_bf16(); /* multiplications are dear */
-    bool first = (w.h == 3 || slow) && is_wide(w) && places(in, out) >= TILES_PIXELS;
+    bool first = is_wide(w) && places(in, out) >= TILES_PIXELS;
     bool narrow = limn_convolution_is_narrow(call, args, transposed, 0);
     bool amx = uses_amx(in, out);
     int count = 0;
@@ -158,8 +157,7 @@ static int gradient_ways(const limn_call *call, bool transposed, limn_method *wa
     bool half = gradient_fits(call, transposed, false);
     bool amx = half && limn_gradient_method() == LIMN_METHOD_AMX;
     bool tiles = gradient_fits(call, transposed, true);
-    bool slow = all_float(in, out) || !limn_cpu_has_bf16();
-    bool first = tiles && slow && (small || w.h == 3 || w.h == 4) && limn_cpu() == LIMN_CPU_AVX512;
+    bool first = tiles && (small || w.h == 3 || w.h == 4) && limn_cpu() == LIMN_CPU_AVX512;
     bool narrow = limn_convolution_is_narrow(call, args, transposed, 1);
     int count = 0;
 

@@ -30,7 +30,9 @@
  * changes them.  Sums run through the depth in the same order however units fall to threads.
  *
  * In bfloat16 sides go up to 4, whose points are 0, 1, -1 and infinity and whose transforms are
- * sums. Products are of pairs of channels, by the processor's instruction or, without it, in
+ * sums. A 4x4 kernel with stride 1 would need 5; so it is taken as one with stride 2 for each of
+ * its result's four phases, which share the transformed weights (4 in 9 multiplications; a side of
+ * 5 would need 25 in 64). Products are of pairs of channels, by the processor's instruction or, without it, in
  * float32. Tiles and weights are rounded once more, which adds 3.8e-3 to 4.5e-3 to the 2.3e-3 that
  * a layer in bfloat16 has anyway (tests/test_tiles.c); larger sides would multiply that.
  *
@@ -58,11 +60,9 @@ int limn_tiles_lanes(void)
     return kernel(false)->lanes;
 }
 
-static bool types_fit(const limn_tensor *in, const limn_tensor *out, int taps)
+static bool types_fit(const limn_tensor *in, const limn_tensor *out)
 {
-    if (in->type != out->type) return false;
-    return in->type == LIMN_F32 ||
-           (limn_cpu() == LIMN_CPU_AVX512 && taps <= LIMN_TILE_SIDE_BF16 - 1);
+    return in->type == out->type && (in->type == LIMN_F32 || limn_cpu() == LIMN_CPU_AVX512);
 }
 
 bool limn_tiles_fits(const limn_tensor *in, const limn_tensor *out, limn_shape w,
@@ -75,30 +75,27 @@ bool limn_tiles_fits(const limn_tensor *in, const limn_tensor *out, limn_shape w
                   small->shape.w * 2 == large->shape.w;
 
     return (halves || (args->stride == 1 && (w.h == 3 || w.h == 4))) && w.h == w.w &&
-           args->groups <= 1 && types_fit(in, out, halves ? 2 : w.h) && in->block == k->lanes &&
+           args->groups <= 1 && types_fit(in, out) && in->block == k->lanes &&
            out->block == k->lanes && in->shape.c % k->lanes == 0 &&
            out->shape.c * (halves && reverse ? PHASES : 1) % k->panel == 0;
 }
 
-static int tiles_along(int size, int outputs)
+/* Tiles over rows x columns results with the cheapest number of them along a side, counting the
+ * products (which grow with tiles and points) and the weights' transform (with points). */
+static limn_tile_grid choose_grid(const limn_tiles *t, int rows, int columns)
 {
-    return (size + outputs - 1) / outputs;
-}
-
-/* Results along a side of a tile: the cheapest, counting the products (which grow with tiles and
- * points) and the weights' transform (with points). */
-static int choose_outputs(int taps, int rows, int columns, int pictures, int side)
-{
-    int best = 0;
+    int most = (t->pairs ? LIMN_TILE_SIDE_BF16 : LIMN_TILE_SIDE) + 1 - t->taps;
+    int step = t->form == LIMN_TILES_QUARTER ? 2 : 1;
+    limn_tile_grid best = { 0 };
     double least = 0;
 
-    if (taps > 2) return side + 1 - taps;
-    for (int m = 2; m <= side + 1 - taps; m++) {
-        double tiles = (double)pictures * tiles_along(rows, m) * tiles_along(columns, m);
-        double cost = (tiles + 2.5) * (m + taps - 1) * (m + taps - 1);
+    for (int m = t->taps > 2 ? most : 2; m <= most; m++) {
+        limn_tile_grid grid = limn_tile_grid_of(rows, columns, m, step);
+        double tiles = (double)t->in.shape.n * (double)limn_tile_grid_count(&grid);
+        double cost = (tiles + 2.5) * (m + t->taps - 1) * (m + t->taps - 1);
 
-        if (!best || cost < least) {
-            best = m;
+        if (!best.outputs || cost < least) {
+            best = grid;
             least = cost;
         }
     }
@@ -139,14 +136,19 @@ static void cut(limn_tiles *t)
     t->scratch_bytes = sizeof(float) * (points * t->words_v + t->parts * t->words_own);
 }
 
+static limn_tiles_form form_of(const limn_tensor *in, limn_shape w, const limn_args *args,
+                               bool reverse)
+{
+    if (args->stride == 2) return reverse ? LIMN_TILES_DOUBLE : LIMN_TILES_HALVE;
+    return in->type == LIMN_BF16 && w.h == 4 ? LIMN_TILES_QUARTER : LIMN_TILES_SAME;
+}
+
 void limn_tiles_open(limn_tiles *t, const limn_tensor *in, const limn_tensor *out, limn_shape w,
                      const limn_args *args, bool reverse)
 {
     int rows = out->shape.h, columns = out->shape.w;
 
-    *t = (limn_tiles){ .form = args->stride == 1 ? LIMN_TILES_SAME
-                               : reverse         ? LIMN_TILES_DOUBLE
-                                                 : LIMN_TILES_HALVE,
+    *t = (limn_tiles){ .form = form_of(in, w, args, reverse),
                        .pairs = in->type == LIMN_BF16,
                        .large_inside = reverse,
                        .in = *in,
@@ -154,30 +156,33 @@ void limn_tiles_open(limn_tiles *t, const limn_tensor *in, const limn_tensor *ou
                        .kernel = w.h,
                        .pad_top = 1,
                        .pad_left = 1,
-                       .depth = (size_t)in->shape.c,
-                       .width = (size_t)out->shape.c,
-                       .taps = 2 };
+                       .taps = 2,
+                       .in_phases = 1,
+                       .out_phases = 1 };
+    if (args->stride == 1) {
+        t->pad_top = reverse ? w.h - 1 - args->pad_top : args->pad_top;
+        t->pad_left = reverse ? w.w - 1 - args->pad_left : args->pad_left;
+    }
     switch (t->form) {
     case LIMN_TILES_SAME:
         t->taps = w.h;
-        t->pad_top = reverse ? w.h - 1 - args->pad_top : args->pad_top;
-        t->pad_left = reverse ? w.w - 1 - args->pad_left : args->pad_left;
         break;
+    case LIMN_TILES_QUARTER:
     case LIMN_TILES_HALVE:
-        t->depth *= PHASES;
+        t->in_phases = PHASES;
         break;
     case LIMN_TILES_DOUBLE: /* one row and column more: z of op/subpixel.c */
-        t->width *= PHASES;
+        t->out_phases = PHASES;
         rows = in->shape.h + 1;
         columns = in->shape.w + 1;
         break;
     }
-    t->outputs = choose_outputs(t->taps, rows, columns, in->shape.n,
-                                t->pairs ? LIMN_TILE_SIDE_BF16 : LIMN_TILE_SIDE);
+    t->depth = (size_t)(in->shape.c * t->in_phases);
+    t->width = (size_t)(out->shape.c * t->out_phases);
+    t->grid = choose_grid(t, rows, columns);
+    t->outputs = t->grid.outputs;
     t->side = t->taps + t->outputs - 1;
-    t->tile_rows = tiles_along(rows, t->outputs);
-    t->tile_columns = tiles_along(columns, t->outputs);
-    t->tiles = (size_t)in->shape.n * (size_t)t->tile_rows * (size_t)t->tile_columns;
+    t->tiles = (size_t)in->shape.n * limn_tile_grid_count(&t->grid);
     cut(t);
 }
 

@@ -6,14 +6,16 @@
 #define LIMN_OP_TILES_H
 
 #include "op/op.h"
+#include "op/tiles_grid.h"
 
 /* The most points along one side, and the most in bfloat16. */
 enum { LIMN_TILE_SIDE = 6, LIMN_TILE_SIDE_BF16 = 4 };
 
 typedef enum limn_tiles_form {
-    LIMN_TILES_SAME,   /* stride 1 */
-    LIMN_TILES_HALVE,  /* 4x4 or 3x3, stride 2: 2x2 on the four phases of the input */
-    LIMN_TILES_DOUBLE, /* its transpose: 2x2 to the four phases of the output */
+    LIMN_TILES_SAME,    /* stride 1 */
+    LIMN_TILES_QUARTER, /* 4x4, stride 1: the next for each of the four phases of the output */
+    LIMN_TILES_HALVE,   /* 4x4 or 3x3, stride 2: 2x2 on the four phases of the input */
+    LIMN_TILES_DOUBLE,  /* its transpose: 2x2 to the four phases of the output */
 } limn_tiles_form;
 
 /* One computation: in -> out.  side = outputs + taps - 1 points along a tile, of which `outputs`
@@ -24,7 +26,8 @@ typedef struct limn_tiles {
     bool accumulates;  /* results are added to what is there, before the activation */
     bool large_inside; /* which channels of the weights lie side by side: see limn_tiles_open */
     int taps, outputs, side, kernel, pad_top, pad_left;
-    int tile_rows, tile_columns;
+    int in_phases, out_phases; /* that count as channels: 1 or 4 */
+    limn_tile_grid grid;
     size_t tiles;        /* of all pictures */
     size_t band;         /* most of them that are held transformed at a time */
     size_t first, held;  /* those that are now */

@@ -33,7 +33,8 @@
  * its parameters, are handed to the update in pieces while they are in the cache, as in gradient.c.
  *
  * In bfloat16 tiles are smaller, as in tiles.c: 4x4 kernels take 4 in 9 to 9 in 16 of the direct
- * multiplications, 3x3 4 in 9, by pairs of tiles.  What has no such tiles is left to gradient.c.
+ * multiplications (with stride 1 as with stride 2: y is split in its phases too, which are just
+ * more tiles), 3x3 4 in 9, by pairs of tiles.  What has no such tiles is left to gradient.c.
  *
  * Tried before: tiles of 5 x 5 for two taps, parts of a unit whose sums stay in the first-level
  * cache, prefetching in the transforms: docs/speed.md.  A pix2pix step (256x256, two cores of an
@@ -89,30 +90,25 @@ bool limn_tiles_gradient_fits(const limn_dnn_conv *c)
            c->stride_h <= 2 && c->kernel_h <= 7 && types_fit(c);
 }
 
-static int tiles_along(int size, int outputs)
+/* Tiles over y with the cheapest number of places along a side.  A product of one row and vector
+ * costs as much as `points` times tiles; transforming it back as much as some more tiles.  Five
+ * outputs of two taps, 36 points, are never faster than four, whose numbers are smaller. */
+static limn_tile_grid choose_grid(const limn_tiles_gradient *t)
 {
-    return (size + outputs - 1) / outputs;
-}
-
-/* Places of y along a tile: the cheapest.  A product of one row and vector costs as much as
- * `points` times tiles; transforming it back as much as some more tiles.  Five outputs of two taps,
- * 36 points, are never faster than four, whose numbers are smaller. */
-static int choose_outputs(const limn_tiles_gradient *t)
-{
-    double places = (double)t->y.shape.n * t->y.shape.h * t->y.shape.w;
-    double least = (places + 1) * t->kernel * t->kernel;
-    int best = 1, most = t->taps > 2 ? LIMN_TILE_SIDE + 1 - t->taps : 4;
+    limn_shape y = t->y.shape;
+    limn_tile_grid best = limn_tile_grid_of(y.h, y.w, 1, 1);
+    double least = ((double)y.n * y.h * y.w + 1) * t->kernel * t->kernel;
+    int most = t->taps > 2 ? LIMN_TILE_SIDE + 1 - t->taps : 4;
 
     if (t->pairs) most = LIMN_TILE_SIDE_BF16 + 1 - t->taps;
-    if (t->pairs && t->taps > 3) return 1;
-    if (t->kernel != 4 && !(t->kernel == 3 && t->stride == 1)) return 1;
+    if (t->kernel != 4 && !(t->kernel == 3 && t->stride == 1)) return best;
     for (int m = t->taps > 2 ? most : 2; m <= most; m++) {
-        double tiles = (double)t->y.shape.n * tiles_along(t->y.shape.h, m) *
-                       tiles_along(t->y.shape.w, m);
+        limn_tile_grid grid = limn_tile_grid_of(y.h, y.w, m, t->apart / t->stride);
+        double tiles = (double)y.n * (double)limn_tile_grid_count(&grid);
         double cost = (tiles + 6) * (m + t->taps - 1) * (m + t->taps - 1) * t->phases;
 
         if (cost < least) {
-            best = m;
+            best = grid;
             least = cost;
         }
     }
@@ -157,20 +153,21 @@ void limn_tiles_gradient_open(limn_tiles_gradient *t, const limn_dnn_conv *c)
                                 .stride = c->stride_h,
                                 .pad_top = c->pad_top,
                                 .pad_left = c->pad_left,
-                                .phases = c->stride_h * c->stride_h,
-                                .taps = c->kernel_h / c->stride_h,
+                                .apart = c->stride_h,
                                 .pairs = c->x.type == LIMN_BF16,
                                 .accumulates = c->add_to_output };
-    t->outputs = choose_outputs(t);
+    if (t->pairs && t->kernel == 4) t->apart = 2;
+    t->phases = t->apart * t->apart;
+    t->taps = t->kernel / t->apart;
+    t->grid = choose_grid(t);
+    t->outputs = t->grid.outputs;
     t->side = t->taps + t->outputs - 1;
     if (t->outputs == 1) {
         t->phases = 1;
         t->taps = t->side = t->kernel;
     }
     t->points = (size_t)(t->side * t->side);
-    t->tile_rows = tiles_along(t->y.shape.h, t->outputs);
-    t->tile_columns = tiles_along(t->y.shape.w, t->outputs);
-    t->tiles = (size_t)t->y.shape.n * (size_t)t->tile_rows * (size_t)t->tile_columns;
+    t->tiles = (size_t)t->y.shape.n * limn_tile_grid_count(&t->grid);
     cut(t);
 }
 

@@ -6,6 +6,7 @@
 #define LIMN_OP_TILES_GRADIENT_H
 
 #include "op/op.h"
+#include "op/tiles_grid.h"
 
 /* One gradient: w[o,i,kh,kw] = sum of y[n,o,h,w] * x[n,i, stride h + kh - pad, stride w + kw - pad]
  * over pictures and places of y (the small side of the convolution).  A word is one float of a
@@ -13,10 +14,10 @@
 typedef struct limn_tiles_gradient {
     limn_tensor x, y;
     int kernel, stride, pad_top, pad_left;
-    int phases;              /* that x is split in, each a convolution of stride 1 */
+    int phases, apart;       /* that x is split in; from one of its places in a phase to the next */
     int taps, outputs, side; /* along a tile: of a phase's kernel; places of y; points.  outputs 1:
                                 place by place, points are places of the kernel */
-    int tile_rows, tile_columns;
+    limn_tile_grid grid;     /* over y */
     bool pairs; /* both maps are BF16 */
     bool accumulates;
     size_t tiles;            /* of all pictures */
@@ -37,7 +38,7 @@ typedef struct limn_tiles_gradient {
 
 /* Whether this direction of this convolution (BACKWARD_WEIGHTS) is of the kind: maps in blocks of
  * limn_tiles_lanes(), a multiple of two blocks of channels, square kernels, stride 1 or 2; with
- * AVX-512 both in BF16 where that makes tiles: 3x3 kernels of stride 1, 4x4 ones of stride 2. */
+ * AVX-512 both in BF16 where that makes tiles: 3x3 kernels of stride 1 and 4x4 ones. */
 bool limn_tiles_gradient_fits(const limn_dnn_conv *conv);
 /* Fills all but pointers.  Gradients lie in blocks of lanes x lanes channels: (y blocks, x blocks,
  * kh, kw, then channels of x, those of y last). */

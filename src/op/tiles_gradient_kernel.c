@@ -38,16 +38,10 @@ enum {
 #define SHAPES(X) X(3, 2, 2) X(4, 2, 3) X(5, 2, 4) X(6, 3, 4) X(6, 4, 3)
 #endif
 
-/* Where a tile of the band begins, in places of y. */
-typedef struct spot {
-    int picture, top, left;
-} spot;
-
-static spot spot_of(const limn_tiles_gradient *t, size_t tile)
+/* A tile of the band. */
+static limn_tile_spot spot_of(const limn_tiles_gradient *t, size_t tile)
 {
-    int per = t->tile_rows * t->tile_columns, of = (int)(t->first + tile), at = of % per;
-
-    return (spot){ of / per, at / t->tile_columns * t->outputs, at % t->tile_columns * t->outputs };
+    return limn_tile_spot_of(&t->grid, t->first + tile);
 }
 
 static const element *plane_of(const limn_tensor *t, int picture, size_t block)
@@ -77,8 +71,8 @@ inline_here take(vector *d, const element *plane, int h, int w, int y, int x, in
 inline_here x_points(const limn_tiles_gradient *t, vector *points, size_t tile, size_t block,
                      int phase, const int side)
 {
-    spot s = spot_of(t, tile);
-    int step = t->stride, down = 0, right = 0;
+    limn_tile_spot s = spot_of(t, tile);
+    int down = 0, right = 0;
     vector d[SQUARE], half[SQUARE];
 
     if (t->phases == PHASES) {
@@ -86,7 +80,8 @@ inline_here x_points(const limn_tiles_gradient *t, vector *points, size_t tile, 
         right = phase & 1;
     }
     take(d, plane_of(&t->x, s.picture, block), t->x.shape.h, t->x.shape.w,
-         s.top * step + down - t->pad_top, s.left * step + right - t->pad_left, step, side);
+         s.top * t->stride + down - t->pad_top, s.left * t->stride + right - t->pad_left, t->apart,
+         side);
     for (int j = 0; j < side; j++) enter_side(half + j, side, d + j, side, side);
     for (int i = 0; i < side; i++) enter_side(points + i * side, 1, half + i * side, 1, side);
 }
@@ -94,11 +89,11 @@ inline_here x_points(const limn_tiles_gradient *t, vector *points, size_t tile, 
 inline_here y_points(const limn_tiles_gradient *t, vector *points, size_t tile, size_t block,
                      const int side, const int outputs)
 {
-    spot s = spot_of(t, tile);
+    limn_tile_spot s = spot_of(t, tile);
     vector d[SQUARE], half[SQUARE];
 
-    take(d, plane_of(&t->y, s.picture, block), t->y.shape.h, t->y.shape.w, s.top, s.left, 1,
-         outputs);
+    take(d, plane_of(&t->y, s.picture, block), t->y.shape.h, t->y.shape.w, s.top, s.left,
+         t->grid.step, outputs);
     for (int j = 0; j < outputs; j++) spread_side(half + j, outputs, d + j, outputs, side, outputs);
     for (int i = 0; i < side; i++)
         spread_side(points + i * side, 1, half + i * outputs, 1, side, outputs);
@@ -148,7 +143,7 @@ inline_here y_of(const limn_tiles_gradient *t, size_t at, size_t block, const in
 /* Place by place: x as each place of the kernel meets it, y as it is. */
 static void x_place(const limn_tiles_gradient *t, size_t place, size_t block)
 {
-    spot s = spot_of(t, place);
+    limn_tile_spot s = spot_of(t, place);
     int h = t->x.shape.h, w = t->x.shape.w;
     const float *plane = plane_of(&t->x, s.picture, block);
     float *to = (float *)t->v + block * t->points * t->words_x + place * LANES;
@@ -166,7 +161,7 @@ static void x_place(const limn_tiles_gradient *t, size_t place, size_t block)
 
 static void y_place(const limn_tiles_gradient *t, size_t place, size_t block)
 {
-    spot s = spot_of(t, place);
+    limn_tile_spot s = spot_of(t, place);
     const float *from = plane_of(&t->y, s.picture, block) +
                         ((ptrdiff_t)s.top * t->y.shape.w + s.left) * LANES;
 
@@ -321,7 +316,7 @@ inline_here gather(const limn_tiles_gradient *t, const limn_tiles_gradient_unit 
     size_t floats = floats_of_sums(t, u);
     const float *from = u->sums + (row * (size_t)wide + beside) * LANES;
     size_t block = row / LANES / (size_t)t->phases;
-    int phase = (int)(row / LANES % (size_t)t->phases), step = t->stride;
+    int phase = (int)(row / LANES % (size_t)t->phases), step = t->apart;
     float *to = u->w + beside * u->next + block * u->beside + row % LANES * LANES;
     vector q[SQUARE], half[SQUARE], g[LIMN_TILE_SIDE];
 

@@ -33,25 +33,19 @@ enum { PANEL = 2 * LANES, SQUARE = LIMN_TILE_SIDE * LIMN_TILE_SIDE, PHASES = 4 }
 #define SHAPES(X) X(3, 2, 2) X(4, 2, 3) X(5, 2, 4) X(6, 2, 5) X(6, 3, 4) X(6, 4, 3)
 #endif
 
-/* Where a tile of the band begins in the stride-1 form. */
-typedef struct spot {
-    int picture, top, left;
-} spot;
-
-static spot spot_of(const limn_tiles *t, size_t tile)
+/* A tile of the band. */
+static limn_tile_spot spot_of(const limn_tiles *t, size_t tile)
 {
-    int per = t->tile_rows * t->tile_columns, of = (int)(t->first + tile), at = of % per;
-
-    return (spot){ of / per, at / t->tile_columns * t->outputs, at % t->tile_columns * t->outputs };
+    return limn_tile_spot_of(&t->grid, t->first + tile);
 }
 
 /* ---- Input ----------------------------------------------------------------------------------- */
 
 inline_here input_of(const limn_tiles *t, size_t tile, size_t block, const int side)
 {
-    spot s = spot_of(t, tile);
-    int h = t->in.shape.h, w = t->in.shape.w;
-    int phases = t->form == LIMN_TILES_HALVE ? PHASES : 1, step = phases == PHASES ? 2 : 1;
+    limn_tile_spot s = spot_of(t, tile);
+    int h = t->in.shape.h, w = t->in.shape.w, phases = t->in_phases;
+    int step = phases == PHASES ? 2 : 1, stride = t->form == LIMN_TILES_HALVE ? 2 : 1;
     const element *from = (const element *)t->in.data + (size_t)s.picture * t->in.batch_stride +
                           block * (size_t)h * (size_t)w * LANES;
 
@@ -60,8 +54,8 @@ inline_here input_of(const limn_tiles *t, size_t tile, size_t block, const int s
         size_t begin = k / t->chunk * t->chunk;
         size_t length = t->depth - begin < t->chunk ? t->depth - begin : t->chunk;
         element *to = (element *)t->v + begin * t->held + tile * length + (k - begin);
-        int y = s.top * step + (phase >> 1) - t->pad_top;
-        int x = s.left * step + (phase & 1) - t->pad_left;
+        int y = s.top * stride + (phase >> 1) - t->pad_top;
+        int x = s.left * stride + (phase & 1) - t->pad_left;
         vector d[SQUARE], half[SQUARE];
 
         if (y >= 0 && x >= 0 && y + (side - 1) * step < h && x + (side - 1) * step < w) {
@@ -132,13 +126,19 @@ static int tap_of(const limn_tiles *t, int y, int x, int phase)
     switch (t->form) {
     case LIMN_TILES_HALVE:
         break;
-    case LIMN_TILES_DOUBLE:
+    case LIMN_TILES_DOUBLE: /* of a 3x3 kernel too */
         a = 3 - a;
         b = 3 - b;
         break;
     case LIMN_TILES_SAME:
-        a = t->large_inside ? t->kernel - 1 - y : y;
-        b = t->large_inside ? t->kernel - 1 - x : x;
+        a = y;
+        b = x;
+        __attribute__((fallthrough));
+    case LIMN_TILES_QUARTER:
+        if (t->large_inside) {
+            a = t->kernel - 1 - a;
+            b = t->kernel - 1 - b;
+        }
     }
     return a < t->kernel && b < t->kernel ? a * t->kernel + b : -1;
 }
@@ -159,8 +159,7 @@ inline_here weights_of(const limn_tiles *t, const unit *w, size_t row, size_t co
                        const int side, const int taps)
 {
     size_t k = (w->depth + row) / LANES, n = (w->column + column) / LANES;
-    size_t k_phases = t->form == LIMN_TILES_HALVE ? PHASES : 1;
-    size_t n_phases = t->form == LIMN_TILES_DOUBLE ? PHASES : 1;
+    size_t k_phases = (size_t)t->in_phases, n_phases = (size_t)t->out_phases;
     size_t in_blocks = (size_t)t->in.shape.c / LANES, out_blocks = (size_t)t->out.shape.c / LANES;
     int phase = (int)(k % k_phases + n % n_phases);
     size_t block = t->large_inside ? k / k_phases * out_blocks + n / n_phases
@@ -310,12 +309,12 @@ static void multiply(const limn_tiles *t, const unit *w)
 inline_here output_of(const limn_tiles *t, const unit *w, size_t tile, size_t column,
                       const int side, const int outputs)
 {
-    spot s = spot_of(t, w->tile + tile);
-    int h = t->out.shape.h, width = t->out.shape.w;
-    int phases = t->form == LIMN_TILES_DOUBLE ? PHASES : 1, step = phases == PHASES ? 2 : 1;
+    limn_tile_spot s = spot_of(t, w->tile + tile);
+    int h = t->out.shape.h, width = t->out.shape.w, phases = t->out_phases;
+    int scale = phases == PHASES ? 2 : 1, step = scale * t->grid.step;
     size_t n = (w->column + column) / LANES, channel = n / (size_t)phases * LANES;
     int phase = (int)(n % (size_t)phases);
-    int top = s.top * step - (phase >> 1), left = s.left * step - (phase & 1);
+    int top = s.top * scale - (phase >> 1), left = s.left * scale - (phase & 1);
     element *to = (element *)t->out.data + (size_t)s.picture * t->out.batch_stride +
                   channel * (size_t)h * (size_t)width;
     const float *from = w->m + tile * t->group + column;
