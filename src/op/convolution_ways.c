@@ -13,19 +13,21 @@
  * transforming the weights takes longer than the convolution, and from 8x8 on they are worth a
  * measurement.
  *
- * In bf16 tiles have fewer results and save less: of 3x3 kernels 5 in 9 multiplications, and of 4x4
- * about half, at a processor's rate for pairs that leaves little for the transforms; there a
- * measurement decides.  Where pairs are multiplied in float32, oneDNN is slower still (a ResNet's
- * picture 1565 ms and 589 with tiles), and they are the rule for both.
+ * In bf16 tiles have fewer results: of 3x3 kernels 4 in 9 multiplications, and of 4x4 about half.
+ * Pairs are the rule for both all the same: with AVX512_BF16 on a Zen 4 a pix2pix step takes 190 ms
+ * instead of 270 and a cycle_gan step 3.3 s instead of 4.6, and where pairs are multiplied in
+ * float32, oneDNN is slower still (a ResNet's picture 1565 ms and 589 with tiles).  Only 3x3 with
+ * stride 2, a 4x4 one with zeros, gains nothing with the instruction (5.4 ms and 5.3 directly).
  *
  * Weights' gradients in float32 are our own on AVX-512, of 3x3 and 4x4 kernels on all maps and of
  * any kernel up to 64 places: all 3x3 and 4x4 layers of pix2pix and CycleGAN that have 32 channels
  * or more were measured faster so, 3x3 with stride 2 place by place, and the update can take them
- * as they are made.  Elsewhere, on AVX2 too, for which there is no machine here, they are worth a
- * measurement, and so they are in bf16.
+ * as they are made.  So they are in bf16 where tiles fit, on small maps too (1 ms of a pix2pix
+ * step).  Elsewhere, on AVX2 too, for which there is no machine here, they are worth a measurement.
  *
- * Between few channels and many, narrow.c is the rule, but where AMX does it otherwise, which has
- * not been measured.
+ * Between few channels and many, narrow.c is the rule in float32.  It multiplies in float32 only, so
+ * in bf16 oneDNN's first layers are faster where the processor has bf16; its last layers' backward
+ * passes are not (6.1 ms instead of 15).  With AMX nothing of that has been measured.
  *
  * In bf16 our loops over AMX's tiles are the rule for weights' gradients wherever they fit: two to
  * four times as fast as oneDNN's, from 1x1 maps of 512 channels to 128x128 of 64.  Without AMX they
@@ -109,6 +111,25 @@ static bool is_wide(limn_shape w)
     return w.n >= LEAST_CHANNELS && w.c >= LEAST_CHANNELS && limn_cpu() == LIMN_CPU_AVX512;
 }
 
+/* Whether products are in float32, so that each that is saved counts. */
+static bool is_slow(const limn_tensor *in, const limn_tensor *out)
+{
+    return all_float(in, out) || !limn_cpu_has_bf16();
+}
+
+static bool narrow_is_rule(const limn_tensor *in, const limn_tensor *out, limn_shape w)
+{
+    return !uses_amx(in, out) && (is_slow(in, out) || w.n < w.c);
+}
+
+static bool tiles_are_rule(const limn_tensor *in, const limn_tensor *out, limn_shape w,
+                           const limn_args *args)
+{
+    bool padded = w.h == 3 && args->stride == 2; /* with zeros, to 4x4 */
+
+    return is_wide(w) && places(in, out) >= TILES_PIXELS && (is_slow(in, out) || !padded);
+}
+
 /* Forward, or the gradient of x[0]. */
 static int map_ways(const limn_call *call, bool transposed, limn_method *ways)
 {
@@ -124,14 +145,14 @@ static int map_ways(const limn_call *call, bool transposed, limn_method *ways)
                  (call->backward || call->activation <= LIMN_ACTIVATION_RELU) &&
                  !call->residual.shape.n &&
                  limn_tiles_fits(from, to, w, args, transposed != call->backward);
-    bool first = is_wide(w) && places(in, out) >= TILES_PIXELS;
+    bool first = tiles_are_rule(in, out, w, args);
     bool narrow = limn_convolution_is_narrow(call, args, transposed, 0);
-    bool amx = uses_amx(in, out);
+    bool narrow_first = narrow && narrow_is_rule(in, out, w);
     int count = 0;
 
     if (!call->backward && transposed && limn_subpixel_fits(call))
         ways[count++] = LIMN_METHOD_SUBPIXEL;
-    if ((!call->backward && !transposed && limn_few_fits(call)) || (narrow && !amx))
+    if ((!call->backward && !transposed && limn_few_fits(call)) || narrow_first)
         ways[count++] = LIMN_METHOD_FEW;
     if (tiles && first) ways[count++] = LIMN_METHOD_TILES;
     if (winograd && large) ways[count++] = LIMN_METHOD_WINOGRAD;
@@ -139,7 +160,7 @@ static int map_ways(const limn_call *call, bool transposed, limn_method *ways)
     if (work(in, out, w) < WORTH) return 1;
     if (winograd && !large) ways[count++] = LIMN_METHOD_WINOGRAD;
     if (tiles && !first) ways[count++] = LIMN_METHOD_TILES;
-    if (narrow && amx) ways[count++] = LIMN_METHOD_FEW;
+    if (narrow && !narrow_first) ways[count++] = LIMN_METHOD_FEW;
     if (blocks && args->stride > 1) ways[count++] = LIMN_METHOD_CHANNELS_LAST;
     return count;
 }
@@ -159,9 +180,10 @@ static int gradient_ways(const limn_call *call, bool transposed, limn_method *wa
     bool tiles = gradient_fits(call, transposed, true);
     bool first = tiles && (small || w.h == 3 || w.h == 4) && limn_cpu() == LIMN_CPU_AVX512;
     bool narrow = limn_convolution_is_narrow(call, args, transposed, 1);
+    bool narrow_first = narrow && narrow_is_rule(in, out, w);
     int count = 0;
 
-    if (narrow && !uses_amx(in, out)) ways[count++] = LIMN_METHOD_FEW;
+    if (narrow_first) ways[count++] = LIMN_METHOD_FEW;
     if (first) {
         ways[count++] = LIMN_METHOD_TILES;
         if (small) return count;
@@ -176,7 +198,7 @@ static int gradient_ways(const limn_call *call, bool transposed, limn_method *wa
     if (half && !amx && !small) ways[count++] = LIMN_METHOD_PAIRS;
     if (tiles && !first) ways[count++] = LIMN_METHOD_TILES;
     if (winograd && !large) ways[count++] = LIMN_METHOD_WINOGRAD;
-    if (narrow && uses_amx(in, out)) ways[count++] = LIMN_METHOD_FEW;
+    if (narrow && !narrow_first) ways[count++] = LIMN_METHOD_FEW;
     if (blocks && args->stride > 1) ways[count++] = LIMN_METHOD_CHANNELS_LAST;
     return count;
 }
