@@ -345,6 +345,48 @@ static void parallel_inside_parallel_is_whole(void **state)
     limn_compute_threads_set(0);
 }
 
+static void touch(void *context, size_t begin, size_t end, int part)
+{
+    seen *s = context;
+
+    assert_int_equal(part, 0);
+    for (size_t i = begin; i < end; i++) atomic_fetch_add(&s->at[i], 1);
+}
+
+static void uneven_slices_cover_each_index_once(void **state)
+{
+    static const size_t counts[] = { 0, 1, 7, 64, 4999 }, slices[] = { 1, 3, 64, 10000 };
+    static seen s;
+
+    (void)state;
+    for (int threads = 1; threads <= 3; threads++)
+        for (int c = 0; c < 5; c++)
+            for (int k = 0; k < 4; k++) {
+                memset(&s, 0, sizeof s);
+                limn_compute_threads_set(threads);
+                limn_parallel_uneven(counts[c], slices[k], touch, &s);
+                for (size_t i = 0; i < 5000; i++) assert_int_equal(s.at[i], i < counts[c]);
+            }
+    limn_compute_threads_set(0);
+}
+
+static void sharing_ends_with_the_last_that_shares(void **state)
+{
+    (void)state;
+    limn_compute_threads_set(2);
+    assert_false(limn_compute_crowded());
+    for (int i = 0; i < 2; i++) {
+        limn_compute_share(true);
+        limn_compute_share(true);
+        assert_true(limn_compute_crowded());
+        limn_compute_share(false);
+        assert_true(limn_compute_crowded());
+        limn_compute_share(false);
+        assert_false(limn_compute_crowded());
+    }
+    limn_compute_threads_set(0);
+}
+
 static void thread_count_has_bounds(void **state)
 {
     (void)state;
@@ -522,6 +564,8 @@ int main(void)
         cmocka_unit_test(every_refused_request_is_survived),
         cmocka_unit_test(parallel_covers_each_index_once),
         cmocka_unit_test(parallel_inside_parallel_is_whole),
+        cmocka_unit_test(uneven_slices_cover_each_index_once),
+        cmocka_unit_test(sharing_ends_with_the_last_that_shares),
         cmocka_unit_test(thread_count_has_bounds),
         cmocka_unit_test(thread_count_is_that_of_openmp_programs),
         cmocka_unit_test(a_crowd_is_two_looks_in_a_row),

@@ -52,7 +52,7 @@ enum { PLAIN, RELU, LEAKY, SUM, TAILS };
 
 /* What tiles.c made of the problems of a type. */
 typedef struct made {
-    int of[5][LIMN_TILE_SIDE + 1]; /* taps, outputs */
+    int of[5][LIMN_TILE_SIDE + 1];     /* taps, outputs */
     int in_phases[LIMN_TILE_SIDE + 1]; /* outputs, of those whose results are in phases */
     size_t most_spans, most_chunks, broken_chunks, most_bands;
     double worst;

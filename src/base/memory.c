@@ -98,12 +98,14 @@ void limn_arena_close(limn_arena *arena)
 static limn_arena_chunk *grow(limn_arena *arena, size_t bytes)
 {
     size_t ordinary = (arena->chunk_bytes ? arena->chunk_bytes : CHUNK_BYTES) / ALIGN * ALIGN;
-    bool own = bytes > ordinary;
     limn_arena_chunk *chunk, *last = arena->last;
+    bool own;
 
-    if (ordinary < ALIGN) ordinary = ALIGN;
-    if (!(chunk = limn_block(sizeof *chunk + (own ? bytes : ordinary)))) return NULL;
-    chunk->bytes = own ? bytes : ordinary;
+    /* With its head: else chunks of huge pages would end a head behind one. */
+    if (ordinary <= sizeof *chunk) ordinary = sizeof *chunk + ALIGN;
+    own = bytes > ordinary - sizeof *chunk;
+    if (!(chunk = limn_block(own ? sizeof *chunk + bytes : ordinary))) return NULL;
+    chunk->bytes = own ? bytes : ordinary - sizeof *chunk;
     chunk->used = 0;
     if (own && last) {
         chunk->older = last->older;

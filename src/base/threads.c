@@ -122,6 +122,24 @@ void limn_parallel(size_t count, size_t grain, limn_loop_body body, void *contex
              p);
 }
 
+void limn_parallel_uneven(size_t count, size_t slice, limn_loop_body body, void *context)
+{
+#ifdef _OPENMP
+    size_t slices = (count + slice - 1) / slice;
+    int threads = limn_compute_threads();
+
+    if (threads > 1 && slices > 1) {
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+        for (size_t s = 0; s < slices; s++)
+            body(context, part_begin(count, slices, s), part_begin(count, slices, s + 1), 0);
+        return;
+    }
+#else
+    (void)slice;
+#endif
+    if (count) body(context, 0, count, 0);
+}
+
 #ifdef __SSE__
 enum { FLUSH_TO_ZERO = 0x8000, DENORMALS_ARE_ZERO = 0x0040 }; /* bits of MXCSR */
 
@@ -161,6 +179,8 @@ static void on_all_threads(void (*body)(void))
 static struct crowding {
     pthread_mutex_t looking; /* held by the one thread that looks: the rest is its */
     limn_crowd crowd;
+    bool crowded; /* by other programs */
+    int sharing;  /* workers of our own */
     pthread_t holder;
     int size;             /* of the team that only counts */
     pthread_mutex_t lock; /* of what follows */
@@ -193,12 +213,13 @@ static void *hold(void *unused)
     return NULL;
 }
 
-static void follow(bool crowded)
+static void follow(void)
 {
     enum { FEW = 8 };
+    bool brief = crowding.crowded || crowding.sharing;
 
-    if (crowded == limn_compute_crowded()) return;
-    if (crowded) {
+    if (brief == limn_compute_crowded()) return;
+    if (brief) {
         crowding.size = available() - limn_compute_threads() + 2;
         if (crowding.size < 2) crowding.size = 2;
         if (crowding.size > FEW) return; /* with processors to spare nobody waits for ours */
@@ -218,8 +239,19 @@ static void look_around(void)
     if (limn_compute_threads() < 2 || pthread_mutex_trylock(&crowding.looking)) return;
     clock_gettime(CLOCK_MONOTONIC, &t);
     now = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-    if (limn_crowd_due(&crowding.crowd, now))
-        follow(limn_crowd_look(&crowding.crowd, now, limn_crowd_waited()));
+    if (limn_crowd_due(&crowding.crowd, now)) {
+        crowding.crowded = limn_crowd_look(&crowding.crowd, now, limn_crowd_waited());
+        follow();
+    }
+    pthread_mutex_unlock(&crowding.looking);
+}
+
+void limn_compute_share(bool shared)
+{
+    if (limn_compute_threads() < 2) return;
+    pthread_mutex_lock(&crowding.looking);
+    crowding.sharing += shared ? 1 : -1;
+    follow();
     pthread_mutex_unlock(&crowding.looking);
 }
 

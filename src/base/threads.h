@@ -22,6 +22,10 @@ int limn_compute_threads(void);
  * compute thread, part counting from 0.  grain is the least range worth a thread. */
 typedef void (*limn_loop_body)(void *context, size_t begin, size_t end, int part);
 void limn_parallel(size_t count, size_t grain, limn_loop_body body, void *context);
+/* The same in ranges of about `slice`, each taken by whoever is free, part always 0: for what also
+ * runs beside workers, which take processors away.  Only for bodies of which no range sees what
+ * another one did. */
+void limn_parallel_uneven(size_t count, size_t slice, limn_loop_body body, void *context);
 
 /* At most this many parts, whatever the machine: for arrays of partial sums. */
 enum { LIMN_PARTS_MAX = 256 };
@@ -34,8 +38,13 @@ void limn_compute_begin(void);
 void limn_compute_end(void);
 
 /* Whether compute threads that wait do so briefly, because end has found other programs busy on
- * the same processors.  Alone on the machine they go on looking for work for some milliseconds. */
+ * the same processors, or because they share them.  Alone on the machine they go on looking for
+ * work for some milliseconds. */
 bool limn_compute_crowded(void);
+
+/* From true to false a worker computes as well: three threads on two processors, two of which spin
+ * for each other, take twice the time.  Pairs may overlap, on any threads. */
+void limn_compute_share(bool shared);
 
 typedef struct limn_worker limn_worker;
 limn_status limn_worker_start(limn_worker **worker, void (*body)(void *context), void *context,

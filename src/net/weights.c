@@ -26,6 +26,8 @@ typedef struct entry {
     void *memory;      /* NULL: all zero, not needed yet */
     const float *lent; /* instead of memory: somebody else's, plain */
     void (*returned)(const void *floats, size_t count);
+    bool shares;     /* the memory is in first_memory */
+    uint32_t stream; /* of its initial values; tells names apart faster than they do */
     bool pinned;
 } entry;
 
@@ -38,11 +40,22 @@ typedef struct known_layout {
 
 struct limn_weights {
     limn_arena arena;
+    limn_arena first_memory; /* of small parameters, side by side in huge pages: the screen has 300
+                                of them, and their pages took 20 ms of the start of a program */
     known_layout *layouts;
     entry *entries;
     int count, room;
     unsigned long serial, changes;
 };
+
+enum { FIRST_BYTES = 2 << 20, SHARING_BYTES = 1 << 20 };
+
+static void free_memory(entry *e)
+{
+    if (!e->shares) limn_block_free(e->memory);
+    e->memory = NULL;
+    e->shares = false;
+}
 
 limn_status limn_weights_open(limn_weights **out, limn_error *error)
 {
@@ -53,6 +66,7 @@ limn_status limn_weights_open(limn_weights **out, limn_error *error)
     limn_arena_open(&arena, "weights", 0);
     LIMN_TRY(limn_take_into(&weights, &arena, sizeof *weights, error));
     weights->arena = arena;
+    limn_arena_open(&weights->first_memory, "weights", FIRST_BYTES);
     *out = weights;
     return LIMN_OK;
 }
@@ -62,8 +76,9 @@ void limn_weights_close(limn_weights **weights)
     limn_arena arena;
 
     if (!*weights) return;
-    for (int i = 0; i < (*weights)->count; i++) limn_block_free((*weights)->entries[i].memory);
+    for (int i = 0; i < (*weights)->count; i++) free_memory(&(*weights)->entries[i]);
     limn_block_free((*weights)->entries);
+    limn_arena_close(&(*weights)->first_memory);
     arena = (*weights)->arena; /* the struct itself lies in it */
     limn_arena_close(&arena);
     *weights = NULL;
@@ -79,10 +94,23 @@ const limn_parameter_info *limn_weights_at(const limn_weights *weights, int inde
     return &weights->entries[index].info;
 }
 
+/* FNV-1a: a parameter's stream depends on its name alone, so that adding a network or a layer
+ * elsewhere changes nobody else's initial values. */
+static uint32_t stream_of(const char *name)
+{
+    uint32_t hash = 2166136261u;
+
+    for (; *name; name++) hash = (hash ^ (unsigned char)*name) * 16777619u;
+    return hash;
+}
+
 int limn_weights_find(const limn_weights *weights, const char *name)
 {
+    uint32_t stream = stream_of(name);
+
     for (int i = 0; i < weights->count; i++)
-        if (!strcmp(weights->entries[i].info.name, name)) return i;
+        if (weights->entries[i].stream == stream && !strcmp(weights->entries[i].info.name, name))
+            return i;
     return -1;
 }
 
@@ -141,7 +169,7 @@ static limn_status add_one(limn_weights *weights, const limn_parameter_info *inf
 {
     entry *e = &weights->entries[weights->count];
 
-    *e = (entry){ .info = *info, .bytes = plain_bytes(info) };
+    *e = (entry){ .info = *info, .bytes = plain_bytes(info), .stream = stream_of(info->name) };
     e->info.name = limn_take_text(&weights->arena, info->name);
     e->info.network = limn_take_text(&weights->arena, info->network);
     if (!e->info.name || !e->info.network) {
@@ -261,7 +289,10 @@ limn_status limn_weights_adopt(limn_weights *weights, int index, const limn_dnn_
     moved.layout = NULL;
     if (layout) LIMN_TRY(own_layout(weights, layout, &moved.layout, error));
     moved.bytes = layout ? limn_dnn_layout_bytes(layout) : plain_bytes(&e->info);
-    if (!(moved.memory = limn_block(moved.bytes))) return no_memory(e, error);
+    moved.shares = !e->memory && moved.bytes <= SHARING_BYTES;
+    moved.memory = moved.shares ? limn_take(&weights->first_memory, moved.bytes)
+                                : limn_block(moved.bytes);
+    if (!moved.memory) return no_memory(e, error);
     /* The packing writes every byte, zeros where a layout is padded. */
     if (!source) /* all zero, in any layout: what fills it packs straight to where it belongs */
         memset(moved.memory, 0, moved.bytes);
@@ -272,10 +303,10 @@ limn_status limn_weights_adopt(limn_weights *weights, int index, const limn_dnn_
     else
         status = repack_plain(e, true, is_int8(e), source, moved.memory, error);
     if (status) {
-        limn_block_free(moved.memory);
+        free_memory(&moved);
         return status;
     }
-    limn_block_free(e->memory);
+    free_memory(e);
     give_back(e);
     moved.lent = NULL;
     *e = moved;
@@ -387,16 +418,6 @@ limn_status limn_weights_get(limn_weights *weights, int index, float *plain, lim
     return LIMN_OK;
 }
 
-/* FNV-1a: a parameter's stream depends on its name alone, so that adding a network or a layer
- * elsewhere changes nobody else's initial values. */
-static uint32_t stream_of(const char *name)
-{
-    uint32_t hash = 2166136261u;
-
-    for (; *name; name++) hash = (hash ^ (unsigned char)*name) * 16777619u;
-    return hash;
-}
-
 /* Whole numbers spread over the range; no memory beside their own, which a float each would be four
  * times. */
 static limn_status initial_int8(entry *e, const limn_random *random, limn_error *error)
@@ -420,7 +441,7 @@ limn_status limn_weights_initial(limn_weights *weights, const char *network, uin
 {
     for (int i = 0; i < weights->count; i++) {
         const limn_parameter_info *info = &weights->entries[i].info;
-        limn_random random = { .seed = seed, .stream = stream_of(info->name) };
+        limn_random random = { .seed = seed, .stream = weights->entries[i].stream };
         bool normal = info->initial == LIMN_INITIAL_NORMAL ||
                       info->initial == LIMN_INITIAL_NORMAL_ONE;
         float base = info->initial == LIMN_INITIAL_ONE || info->initial == LIMN_INITIAL_NORMAL_ONE;

@@ -25,9 +25,9 @@
  * as they are made.  So they are in bf16 where tiles fit, on small maps too (1 ms of a pix2pix
  * step).  Elsewhere, on AVX2 too, for which there is no machine here, they are worth a measurement.
  *
- * Between few channels and many, narrow.c is the rule in float32.  It multiplies in float32 only, so
- * in bf16 oneDNN's first layers are faster where the processor has bf16; its last layers' backward
- * passes are not (6.1 ms instead of 15).  With AMX nothing of that has been measured.
+ * Between few channels and many, narrow.c is the rule in float32.  It multiplies in float32 only,
+ * so in bf16 oneDNN's first layers are faster where the processor has bf16; its last layers'
+ * backward passes are not (6.1 ms instead of 15).  With AMX nothing of that has been measured.
  *
  * In bf16 our loops over AMX's tiles are the rule for weights' gradients wherever they fit: two to
  * four times as fast as oneDNN's, from 1x1 maps of 512 channels to 128x128 of 64.  Without AMX they

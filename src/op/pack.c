@@ -34,7 +34,7 @@ void limn_pack_run(const limn_pack *p)
     size_t units = p->outs / (size_t)p->layout.out_block * (p->ins / (size_t)p->layout.in_block);
     size_t weights = (size_t)p->layout.out_block * (size_t)p->layout.in_block * p->taps;
 
-    limn_parallel(units, (16 << 10) / weights + 1, kernel(), (void *)p);
+    limn_parallel_uneven(units, (64 << 10) / weights + 1, kernel(), (void *)p);
 }
 
 void limn_pack_one(const limn_pack *p, const limn_piece *piece)

@@ -32,9 +32,10 @@
  * In bfloat16 sides go up to 4, whose points are 0, 1, -1 and infinity and whose transforms are
  * sums. A 4x4 kernel with stride 1 would need 5; so it is taken as one with stride 2 for each of
  * its result's four phases, which share the transformed weights (4 in 9 multiplications; a side of
- * 5 would need 25 in 64). Products are of pairs of channels, by the processor's instruction or, without it, in
- * float32. Tiles and weights are rounded once more, which adds 3.8e-3 to 4.5e-3 to the 2.3e-3 that
- * a layer in bfloat16 has anyway (tests/test_tiles.c); larger sides would multiply that.
+ * 5 would need 25 in 64). Products are of pairs of channels, by the processor's instruction or,
+ * without it, in float32. Tiles and weights are rounded once more, which adds 3.8e-3 to 4.5e-3 to
+ * the 2.3e-3 that a layer in bfloat16 has anyway (tests/test_tiles.c); larger sides would multiply
+ * that.
  *
  * Tried before: three passes over memory, for transformed weights, tiles and products, with dense
  * matrices and from plain weights: no faster than direct convolution in a U-Net.  Now (unet_256,

@@ -18,7 +18,7 @@ typedef struct limn_tiles_gradient {
     int taps, outputs, side; /* along a tile: of a phase's kernel; places of y; points.  outputs 1:
                                 place by place, points are places of the kernel */
     limn_tile_grid grid;     /* over y */
-    bool pairs; /* both maps are BF16 */
+    bool pairs;              /* both maps are BF16 */
     bool accumulates;
     size_t tiles;            /* of all pictures */
     size_t band;             /* most of them that are held transformed at a time */

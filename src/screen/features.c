@@ -46,11 +46,11 @@ static limn_status open_all(limn_features *f, bool plain, limn_error *error)
     LIMN_TRY(limn_take_into(&f->view, &f->arena, LIMN_VIEW_COUNT * sizeof *f->view, error));
     LIMN_TRY(limn_weights_open(&f->weights, error));
     LIMN_TRY(describe(f, error));
-    LIMN_TRY(limn_weights_add(f->weights, f->graph, error));
-    LIMN_TRY(limn_screen_weights_load(f->weights, limn_screening_weights,
-                                      (size_t)(limn_screening_weights_end - limn_screening_weights),
-                                      error));
-    return limn_plan_open(&f->plan, f->graph, f->weights, &settings, error);
+    LIMN_TRY(limn_weights_declare(f->weights, f->graph, error));
+    LIMN_TRY(limn_plan_open(&f->plan, f->graph, f->weights, &settings, error));
+    return limn_screen_weights_load(f->weights, limn_screening_weights,
+                                    (size_t)(limn_screening_weights_end - limn_screening_weights),
+                                    error);
 }
 
 limn_status limn_features_open(limn_features **out, bool plain, limn_error *error)

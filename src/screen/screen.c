@@ -78,8 +78,8 @@ static limn_status start(engine *e, limn_compute compute, const void *bytes, siz
     LIMN_TRY(limn_weights_open(&e->weights, error));
     LIMN_TRY(describe(&e->one, 1, error));
     LIMN_TRY(limn_weights_declare(e->weights, e->one.graph, error));
-    LIMN_TRY(limn_screen_weights_load(e->weights, bytes, count, error));
-    return plan(e, &e->one, error);
+    LIMN_TRY(plan(e, &e->one, error)); /* says in which layouts, so that nothing is kept twice */
+    return limn_screen_weights_load(e->weights, bytes, count, error);
 }
 
 static void stop(engine *e)

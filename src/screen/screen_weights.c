@@ -48,6 +48,8 @@ typedef struct packed {
     double scale, least;
 } packed;
 
+enum { BYTES = 256 }; /* that a value can be */
+
 enum { NAME_MAX_BYTES = 200 };
 
 /* layer + what, e.g. "mobilenet_v2.stem" ".norm.beta".  bytes is NULL when there is none. */
@@ -73,9 +75,14 @@ static packed find(const limn_safetensors *file, const char *layer, const char *
     return p;
 }
 
+static double value_of(const packed *p, unsigned char byte)
+{
+    return (double)(float)(byte * p->scale + p->least);
+}
+
 static double value(const packed *p, size_t i)
 {
-    return (double)(float)(p->bytes[i] * p->scale + p->least);
+    return value_of(p, p->bytes[i]);
 }
 
 /* The norm behind a convolution; bytes NULL: none, it was folded before. */
@@ -111,6 +118,7 @@ static bool unpack(const limn_safetensors *file, const limn_parameter_info *info
     size_t area = is_bias ? 1 : (size_t)s.h * (size_t)s.w;
     const char *dot = strrchr(info->name, '.');
     char layer[NAME_MAX_BYTES];
+    double values[BYTES];
     packed p;
     norm n;
 
@@ -122,6 +130,7 @@ static bool unpack(const limn_safetensors *file, const limn_parameter_info *info
         return false;
     if (n.gamma.bytes && !norm_fits(&n, p.rows)) return false;
     memset(out, 0, limn_count(s) * sizeof *out);
+    for (int byte = 0; byte < BYTES; byte++) values[byte] = value_of(&p, (unsigned char)byte);
     for (size_t r = 0, i = 0; r < p.rows; r++) {
         double by = n.gamma.bytes ? factor(&n, r) : 1;
 
@@ -130,26 +139,34 @@ static bool unpack(const limn_safetensors *file, const limn_parameter_info *info
             continue;
         }
         for (size_t end = i + p.columns * area, to = r * columns * area; i < end; i++, to++)
-            out[to] = (float)(value(&p, i) * by);
+            out[to] = (float)(values[p.bytes[i]] * by);
     }
     return true;
 }
 
+/* All parameters, by way of one memory for the largest. */
 static limn_status fill(limn_weights *weights, const limn_safetensors *file, limn_error *error)
 {
-    for (int i = 0; i < limn_weights_count(weights); i++) {
-        const limn_parameter_info *info = limn_weights_at(weights, i);
-        float *values = limn_block(limn_count(info->shape) * sizeof *values);
-        limn_status status;
+    limn_status status = LIMN_OK;
+    size_t most = 0;
+    float *values;
 
-        if (!values) return limn_fail(error, LIMN_NO_MEMORY, "out of memory for %s", weights_name);
+    for (int i = 0; i < limn_weights_count(weights); i++) {
+        size_t count = limn_count(limn_weights_at(weights, i)->shape);
+
+        if (count > most) most = count;
+    }
+    if (!(values = limn_block(most * sizeof *values)))
+        return limn_fail(error, LIMN_NO_MEMORY, "out of memory for %s", weights_name);
+    for (int i = 0; i < limn_weights_count(weights) && !status; i++) {
+        const limn_parameter_info *info = limn_weights_at(weights, i);
+
         status = unpack(file, info, values)
                      ? limn_weights_set(weights, i, values, error)
                      : limn_fail(error, LIMN_FORMAT, "%s do not hold %s", weights_name, info->name);
-        limn_block_free(values);
-        LIMN_TRY(status);
     }
-    return LIMN_OK;
+    limn_block_free(values);
+    return status;
 }
 
 limn_status limn_screen_weights_load(limn_weights *weights, const void *bytes, size_t count,

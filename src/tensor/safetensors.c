@@ -28,7 +28,8 @@ typedef struct entry {
 struct limn_safetensors {
     limn_arena arena;
     limn_mapping mapping;
-    entry *entries;
+    entry *entries;        /* by place */
+    const entry **by_name; /* the same */
     size_t count;
     limn_saved_text *texts;
     size_t text_count;
@@ -149,6 +150,13 @@ static int by_place(const void *a, const void *b)
     return strcmp(x->tensor.name, y->tensor.name);
 }
 
+static int by_name(const void *a, const void *b)
+{
+    const entry *const *x = a, *const *y = b;
+
+    return strcmp((*x)->tensor.name, (*y)->tensor.name);
+}
+
 /* Every byte of the data belongs to exactly one tensor. */
 static limn_status check_cover(const limn_safetensors *file, uint64_t data_bytes, const char *name,
                                limn_error *error)
@@ -197,6 +205,10 @@ static limn_status read_header(limn_safetensors *file, json_t *header, const uns
         file->count++;
     }
     qsort(file->entries, file->count, sizeof *file->entries, by_place);
+    LIMN_TRY(
+        limn_take_into(&file->by_name, &file->arena, file->count * sizeof *file->by_name, error));
+    for (size_t i = 0; i < file->count; i++) file->by_name[i] = &file->entries[i];
+    qsort(file->by_name, file->count, sizeof *file->by_name, by_name);
     return check_cover(file, data_bytes, name, error);
 }
 
@@ -294,9 +306,12 @@ const limn_saved_tensor *limn_safetensors_at(const limn_safetensors *file, size_
 
 const limn_saved_tensor *limn_safetensors_find(const limn_safetensors *file, const char *name)
 {
-    for (size_t i = 0; i < file->count; i++)
-        if (!strcmp(file->entries[i].tensor.name, name)) return &file->entries[i].tensor;
-    return NULL;
+    const entry wanted = { .tensor.name = name }, *key = &wanted;
+    const entry **found = file->count ? bsearch(&key, file->by_name, file->count,
+                                                sizeof *file->by_name, by_name)
+                                      : NULL;
+
+    return found ? &(*found)->tensor : NULL;
 }
 
 const char *limn_safetensors_text(const limn_safetensors *file, const char *key)

@@ -483,9 +483,11 @@ static limn_status open_all(limn_translator *t, const char *path, limn_error *er
     LIMN_TRY(choose_derivation(t, error));
     LIMN_TRY(choose_statistics(t, error));
     LIMN_TRY(choose_origin(t, error));
+    limn_compute_share(true);
     if (limn_worker_start(&beside, open_door, &d, NULL)) open_door(&d);
     status = open_network(t, error);
     limn_worker_join(&beside);
+    limn_compute_share(false);
     t->publisher = d.publisher;
     if (status || !d.status) return status;
     if (error) *error = d.error;
