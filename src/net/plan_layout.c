@@ -141,7 +141,7 @@ static limn_status find_channels_last(limn_plan *plan, bool **out, limn_error *e
                 unite(set, step->x[i], y);
     }
     for (int s = 0; s < plan->step_count; s++)
-        if (plan->steps[s].call->op->flags & LIMN_OP_INT8)
+        if (plan->steps[s].call->op->flags & LIMN_OP_INT8 && !plan->steps[s].call->args->doubled)
             last[find(set, plan->steps[s].y[0])] = true;
     for (limn_value v = 0; v < plan->graph->value_count; v++) last[v] = last[find(set, v)];
     *out = last;

@@ -12,7 +12,7 @@
 #include <string.h>
 
 extern const limn_op limn_op_conv, limn_op_deconv, limn_op_batchnorm, limn_op_conv_int8,
-    limn_op_interleave, limn_op_pad;
+    limn_op_pad;
 
 /* ---- Finding --------------------------------------------------------------------------------- */
 
@@ -323,7 +323,7 @@ static limn_value in_int8(copying *c, const limn_layer *layer)
     const limn_node_info *node = &c->from->nodes[layer->node];
     reading r = read_through(c->from, node, layer->transposed);
     limn_shape w = layer->shape;
-    limn_value inputs[LIMN_INPUTS_MAX], y;
+    limn_value inputs[LIMN_INPUTS_MAX];
     limn_args args = { .stride = layer->transposed ? 1 : node->args.stride,
                        .pad_top = r.pad[0],
                        .pad_left = r.pad[1],
@@ -333,7 +333,8 @@ static limn_value in_int8(copying *c, const limn_layer *layer)
                        .head = (int)r.head,
                        .slope = r.slope,
                        .factor = 1 / layer->step,
-                       .zero = layer->zero };
+                       .zero = layer->zero,
+                       .doubled = layer->transposed };
 
     if (layer->transposed) w = (limn_shape){ 4 * w.c, w.n, 2, 2 };
     inputs[0] = mapped(c, r.pieces[0]);
@@ -343,10 +344,8 @@ static limn_value in_int8(copying *c, const limn_layer *layer)
     inputs[LIMN_INT8_SHIFT] = new_parameter(c, layer, "shift", (limn_shape){ 1, w.n, 1, 1 }, 1,
                                             LIMN_PARAMETER_VECTOR);
     for (int p = 1; p < r.count; p++) inputs[LIMN_INT8_BESIDE + p - 1] = mapped(c, r.pieces[p]);
-    y = limn_node(c->to, &limn_op_conv_int8, node->name, &args, inputs,
-                  LIMN_INT8_BESIDE + r.count - 1);
-    if (!layer->transposed) return y;
-    return limn_node(c->to, &limn_op_interleave, node->name, &(limn_args){ 0 }, &y, 1);
+    return limn_node(c->to, &limn_op_conv_int8, node->name, &args, inputs,
+                     LIMN_INT8_BESIDE + r.count - 1);
 }
 
 static void copy_all(copying *c)

@@ -19,6 +19,14 @@
  * Signed bytes with oneDNN's compensation were dropped: half the range is lost, and the layout of
  * such weights cannot be described in oneDNN 3.
  *
+ * A transposed convolution (stride 2) is one with 2x2 taps whose outputs are the four phases of a
+ * map of twice the size (subpixel.c), `doubled`:
+ *
+ *     y[o, 2h + a, 2v + b] = the convolution's output (phase (a, b), o) at h + a, v + b
+ *
+ * so that its zero stands for 0 everywhere, while a transposed convolution proper sees fewer taps
+ * at the border than inside.
+ *
  * Weights are whole numbers, -127 to 127, as I8 (float32 is read too: the checkers have that).
  * There is no backward pass: training is never in int8. */
 #include "op/conv_int8.h"
@@ -55,8 +63,15 @@ static limn_status shape(limn_shape *y, const limn_shape *x, int inputs, const l
     *y = (limn_shape){ .n = map.n, .c = w.n };
     LIMN_TRY(limn_shape_windows(&y->h, map.h, w.h, args->stride, args->pad_top, args->pad_bottom,
                                 "height", error));
-    return limn_shape_windows(&y->w, map.w, w.w, args->stride, args->pad_left, args->pad_right,
-                              "width", error);
+    LIMN_TRY(limn_shape_windows(&y->w, map.w, w.w, args->stride, args->pad_left, args->pad_right,
+                                "width", error));
+    if (!args->doubled) return LIMN_OK;
+    if (y->c % 4 || y->h < 2 || y->w < 2)
+        return limn_fail(error, LIMN_SHAPE,
+                         "four phases cannot be taken from a map of %d channels and %dx%d", y->c,
+                         y->h, y->w);
+    *y = (limn_shape){ y->n, y->c / 4, 2 * (y->h - 1), 2 * (y->w - 1) };
+    return LIMN_OK;
 }
 
 int limn_int8_source(int at, int size, int mode)
@@ -123,10 +138,18 @@ static void planes(void *context, size_t begin, size_t end, int part)
 
         for (int h = 0; h < y->shape.h; h++)
             for (int w = 0; w < y->shape.w; w++) {
-                int32_t sum = sum_at(call, n, o, h * args->stride - args->pad_top,
-                                     w * args->stride - args->pad_left);
+                int a = h & 1, b = w & 1, row = h, column = w, output = o;
+                int32_t sum;
 
-                ((float *)y->data)[limn_at(y, n, o, h, w)] = scale[o] * (float)sum + shift[o];
+                if (args->doubled) {
+                    row = h / 2 + a;
+                    column = w / 2 + b;
+                    output = (a * 2 + b) * y->shape.c + o;
+                }
+                sum = sum_at(call, n, output, row * args->stride - args->pad_top,
+                             column * args->stride - args->pad_left);
+                ((float *)y->data)[limn_at(y, n, o, h, w)] = scale[output] * (float)sum +
+                                                             shift[output];
             }
     }
 }
@@ -162,6 +185,10 @@ static const limn_op_case cases[] = {
       { .stride = 2, PAD(1), .factor = 250, .zero = 10 } },
     { { { 1, 3, 9, 8 }, { 5, 3, 7, 7 }, VECTORS(5) },
       { .stride = 1, PAD(3), .mode = LIMN_PAD_REPLICATE, .factor = 90, .zero = 120 } },
+    { { { 1, 16, 3, 5 }, { 128, 48, 2, 2 }, VECTORS(128), { 1, 32, 3, 5 } },
+      { .stride = 1, PAD(1), .factor = 255, .head = LIMN_ACTIVATION_RELU, .doubled = true } },
+    { { { 2, 3, 2, 1 }, { 20, 3, 2, 2 }, VECTORS(20) },
+      { .stride = 1, PAD(1), .factor = 90, .zero = 77, .doubled = true } },
     { { { 1, 4, 3, 3 }, { 8, 12, 3, 3 }, VECTORS(8), { 1, 6, 3, 3 }, { 1, 2, 3, 3 } },
       { .stride = 1, .factor = 60, .zero = 255 } },
     { { { 0 } }, { 0 } },

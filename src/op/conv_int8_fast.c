@@ -14,6 +14,7 @@
 #include "base/cpu.h"
 #include "op/conv_int8.h"
 #include "op/dnn_int8.h"
+#include "op/dots.h"
 #include "op/kernels.h"
 #include "op/kernels_int8.h"
 
@@ -39,13 +40,15 @@ bool limn_int8_is_fast(void)
 }
 
 typedef struct int8 {
-    limn_dnn_primitive *convolve;
-    limn_shape bytes; /* of the padded map */
+    limn_dnn_primitive *convolve; /* NULL: our own loop */
+    limn_dots dots;
+    limn_shape bytes, sums; /* of the padded map, of the convolution's result */
     limn_bytes how;
-    bool wide;        /* multiplied as float32 */
-    bool bare, moved; /* the sums are scaled here; y is written through scratch memory */
-    limn_tensor out;  /* what oneDNN writes, where that is not y */
-    size_t bytes_at, floats_at, out_at;
+    bool wide;          /* multiplied as float32 */
+    bool bare, moved;   /* the sums are scaled here; y is written through scratch memory */
+    limn_tensor out;    /* what oneDNN writes, where that is not y, */
+    limn_tensor sorted; /* and the same in y's type, from which its phases are sorted */
+    size_t bytes_at, floats_at, out_at, sorted_at;
 } int8;
 
 static void *at(const limn_call *call, size_t bytes)
@@ -64,7 +67,16 @@ static limn_status bind(limn_call *call, limn_error *error)
 {
     int8 *own = call->own;
 
+    if (!own->convolve) {
+        own->dots.from = at(call, own->bytes_at);
+        own->dots.weights = call->x[LIMN_INT8_WEIGHT].data;
+        own->dots.scale = call->x[LIMN_INT8_SCALE].data;
+        own->dots.shift = call->x[LIMN_INT8_SHIFT].data;
+        own->dots.y = call->y[0];
+        return LIMN_OK;
+    }
     own->out.data = own->moved ? at(call, own->out_at) : call->y[0].data;
+    own->sorted.data = at(call, own->sorted_at);
     if (own->wide)
         return limn_dnn_bind(own->convolve, at(call, own->floats_at),
                              call->x[LIMN_INT8_WEIGHT].data, NULL, own->out.data, call->scratch,
@@ -161,16 +173,57 @@ static void scale_rows(void *context, size_t begin, size_t end, int part)
                                         call->slope);
 }
 
+/* ---- Phases ---------------------------------------------------------------------------------- */
+
+/* Rows of y from the phases that oneDNN wrote, channels-last. */
+static void sort_rows(void *context, size_t begin, size_t end, int part)
+{
+    const limn_call *call = context;
+    const int8 *own = call->own;
+    const limn_tensor *z = &own->sorted, *y = &call->y[0];
+    size_t bytes = limn_type_bytes(y->type), run = (size_t)y->block;
+
+    (void)part;
+    for (size_t row = begin; row < end; row++) {
+        int n = (int)(row / (size_t)y->shape.h), h = (int)(row % (size_t)y->shape.h), a = h & 1;
+
+        for (int b = 0; b < 2; b++)
+            for (int c = 0; c < y->shape.c; c += (int)run) {
+                const char *from = (const char *)z->data +
+                                   limn_at(z, n, (a * 2 + b) * y->shape.c + c, h / 2 + a, b) *
+                                       bytes;
+                char *to = (char *)y->data + limn_at(y, n, c, h, b) * bytes;
+
+                for (int v = 0; v < y->shape.w / 2; v++) {
+                    memcpy(to, from, run * bytes);
+                    to += 2 * run * bytes;
+                    from += (size_t)z->block * bytes;
+                }
+            }
+    }
+}
+
 static limn_status run(limn_call *call, limn_error *error)
 {
     const int8 *own = call->own;
     limn_shape s = own->out.shape;
 
     limn_parallel((size_t)own->bytes.n * (size_t)own->bytes.h, 4, write_rows, call);
+    if (!own->convolve) {
+        limn_dots_run(&own->dots);
+        return LIMN_OK;
+    }
     if (own->wide) limn_parallel((size_t)own->bytes.n * (size_t)own->bytes.h, 4, widen_rows, call);
     LIMN_TRY(limn_dnn_run(own->convolve, error));
     if (own->bare) limn_parallel((size_t)s.n * (size_t)s.h * (size_t)s.w, 64, scale_rows, call);
-    if (own->moved) limn_tensor_copy(&call->y[0], &own->out);
+    if (call->args->doubled) {
+        limn_tensor sorted = own->sorted;
+
+        if (own->sorted_at != own->out_at) limn_tensor_copy(&sorted, &own->out);
+        limn_parallel((size_t)call->y[0].shape.n * (size_t)call->y[0].shape.h, 8, sort_rows, call);
+    } else if (own->moved) {
+        limn_tensor_copy(&call->y[0], &own->out);
+    }
     return LIMN_OK;
 }
 
@@ -204,7 +257,7 @@ static limn_status create_wide(const limn_call *call, int8 *own, limn_arena *are
     limn_shape w = call->x[LIMN_INT8_WEIGHT].shape;
     limn_dnn_conv conv = { .direction = LIMN_DNN_FORWARD,
                            .x = channels_last(own->bytes),
-                           .y = channels_last(call->y[0].shape),
+                           .y = channels_last(own->sums),
                            .kernel_h = w.h,
                            .kernel_w = w.w,
                            .stride_h = call->args->stride,
@@ -221,7 +274,7 @@ static limn_status create(limn_call *call, int8 *own, limn_arena *arena, limn_er
 {
     limn_shape w = call->x[LIMN_INT8_WEIGHT].shape;
     limn_dnn_int8 conv = { .x = own->bytes,
-                           .y = call->y[0].shape,
+                           .y = own->sums,
                            .y_type = call->y[0].type,
                            .kernel_h = w.h,
                            .kernel_w = w.w,
@@ -238,10 +291,55 @@ static limn_status create(limn_call *call, int8 *own, limn_arena *arena, limn_er
     return limn_dnn_create_int8(&own->convolve, &conv, arena, error);
 }
 
+/* In our own loop. */
+static limn_status prepare_dots(limn_call *call, int8 *own, limn_arena *arena, limn_error *error)
+{
+    limn_shape w = call->x[LIMN_INT8_WEIGHT].shape;
+    limn_dnn_layout *layout;
+
+    own->dots = (limn_dots){ .x = own->bytes,
+                             .y = call->y[0],
+                             .kernel_h = w.h,
+                             .kernel_w = w.w,
+                             .stride = call->args->stride,
+                             .doubled = call->args->doubled,
+                             .activation = call->activation,
+                             .slope = call->slope };
+    LIMN_TRY(limn_dnn_layout_fours(&layout, w, arena, error));
+    limn_dots_open(&own->dots);
+    call->weight_layout = layout;
+    call->implementation = "vnni";
+    return LIMN_OK;
+}
+
+static limn_status prepare_dnn(limn_call *call, int8 *own, limn_arena *arena, limn_error *error)
+{
+    const limn_tensor *y = &call->y[0];
+    bool doubled = call->args->doubled;
+
+    LIMN_TRY(create(call, own, arena, error));
+    own->moved = doubled || !writes_directly(y) || (own->bare && y->type != LIMN_F32);
+    own->out = own->sorted = channels_last(own->sums);
+    own->sorted.type = y->type;
+    if (!own->bare) own->out.type = y->type;
+    call->scratch_bytes = (limn_dnn_scratch_bytes(own->convolve) + 63) & ~(size_t)63;
+    if (own->wide) own->floats_at = place(call, limn_count(own->bytes) * sizeof(float));
+    if (own->moved)
+        own->out_at = place(call, limn_count(own->sums) * limn_type_bytes(own->out.type));
+    own->sorted_at = own->out_at;
+    if (doubled && own->out.type != y->type)
+        own->sorted_at = place(call, limn_count(own->sums) * limn_type_bytes(y->type));
+    call->weight_layout = limn_dnn_weights(own->convolve);
+    call->implementation = limn_dnn_implementation(own->convolve);
+    call->reorders = own->moved && !doubled;
+    call->release = release;
+    return LIMN_OK;
+}
+
 limn_status limn_conv_int8_prepare(limn_call *call, limn_arena *arena, limn_error *error)
 {
     const limn_args *args = call->args;
-    limn_shape map = call->x[0].shape, y = call->y[0].shape;
+    limn_shape map = call->x[0].shape;
     int8 *own;
 
     LIMN_TRY(limn_take_into(&own, arena, sizeof *own, error));
@@ -249,20 +347,15 @@ limn_status limn_conv_int8_prepare(limn_call *call, limn_arena *arena, limn_erro
     map.h += args->pad_top + args->pad_bottom;
     map.w += args->pad_left + args->pad_right;
     own->bytes = map;
+    own->sums = call->y[0].shape;
+    if (args->doubled)
+        own->sums = (limn_shape){ map.n, 4 * own->sums.c, own->sums.h / 2 + 1,
+                                  own->sums.w / 2 + 1 };
     own->how = (limn_bytes){ (limn_activation)args->head, args->slope, args->factor, args->zero };
     call->own = own;
-    LIMN_TRY(create(call, own, arena, error));
-    own->moved = !writes_directly(&call->y[0]) || (own->bare && call->y[0].type != LIMN_F32);
-    own->out = channels_last(y);
-    if (!own->bare) own->out.type = call->y[0].type;
-    call->scratch_bytes = (limn_dnn_scratch_bytes(own->convolve) + 63) & ~(size_t)63;
+    LIMN_TRY((limn_dots_fits(map, &call->y[0], call->activation) ? prepare_dots : prepare_dnn)(
+        call, own, arena, error));
     own->bytes_at = place(call, limn_count(own->bytes));
-    if (own->wide) own->floats_at = place(call, limn_count(own->bytes) * sizeof(float));
-    if (own->moved) own->out_at = place(call, limn_count(y) * limn_type_bytes(own->out.type));
-    call->weight_layout = limn_dnn_weights(own->convolve);
-    call->implementation = limn_dnn_implementation(own->convolve);
-    call->reorders = own->moved;
-    call->release = release;
     call->bind = bind;
     call->run = run;
     return LIMN_OK;

@@ -118,6 +118,23 @@ limn_status limn_dnn_layout_bytes_like(limn_dnn_layout **out, const limn_dnn_lay
     return LIMN_OK;
 }
 
+limn_status limn_dnn_layout_fours(limn_dnn_layout **out, limn_shape w, limn_arena *arena,
+                                  limn_error *error)
+{
+    dnnl_dim_t dims[] = { w.n, w.c, w.h, w.w };
+    dnnl_status_t status;
+    limn_dnn_md md;
+
+    *out = NULL;
+    LIMN_TRY(limn_dnn_start(error));
+    if ((status = limn_dnn_md_make(&md, 4, dims, dnnl_s8, dnnl_OhwI16o4i, 0)))
+        return limn_fail(error, LIMN_SHAPE, "weights of %d x %d channels by fours: oneDNN says: %s",
+                         w.n, w.c, limn_dnn_status_text(status));
+    LIMN_TRY(limn_take_into(out, arena, sizeof **out, error));
+    limn_dnn_layout_fill(*out, &md);
+    return LIMN_OK;
+}
+
 bool limn_dnn_layout_is_int8(const limn_dnn_layout *layout)
 {
     return limn_dnn_md_type(&layout->md) == dnnl_s8;

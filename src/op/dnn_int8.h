@@ -29,6 +29,9 @@ limn_status limn_dnn_bind_int8(limn_dnn_primitive *primitive, void *x, void *wei
 /* The layout of the same weights in PyTorch's order, one byte each. */
 limn_status limn_dnn_layout_bytes_like(limn_dnn_layout **out, const limn_dnn_layout *layout,
                                        limn_arena *arena, limn_error *error);
+/* Weights of bytes by fours: what dots.h reads.  w: (o, i, kh, kw), multiples of 16 channels. */
+limn_status limn_dnn_layout_fours(limn_dnn_layout **out, limn_shape w, limn_arena *arena,
+                                  limn_error *error);
 /* Whether weights in that layout are bytes. */
 bool limn_dnn_layout_is_int8(const limn_dnn_layout *layout);
 

@@ -199,3 +199,12 @@ bool limn_dnn_layout_is_int8(const limn_dnn_layout *layout)
     (void)layout;
     return false;
 }
+
+limn_status limn_dnn_layout_fours(limn_dnn_layout **out, limn_shape w, limn_arena *arena,
+                                  limn_error *error)
+{
+    (void)w;
+    (void)arena;
+    *out = NULL;
+    return refuse(error);
+}

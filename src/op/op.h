@@ -38,6 +38,7 @@ typedef struct limn_args {
     bool critic;                                  /* gan: the critic's side (hinge differs) */
     bool include_pad;                             /* avgpool: padding counts in the divisor */
     int zero, head;  /* conv_int8: the byte that stands for 0; activation before (slope too) */
+    bool doubled;    /* conv_int8: its outputs are the four phases of a doubled map */
     uint32_t stream; /* dropout: its random stream */
     float slope, eps, momentum, factor, probability, temperature;
     float beta1, beta2; /* adam */

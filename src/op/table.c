@@ -10,7 +10,7 @@
 
 /* clang-format off */
 #define OPS(X)                                                                                     \
-    X(conv) X(deconv) X(dense) X(conv_int8) X(interleave)                                                                     \
+    X(conv) X(deconv) X(dense) X(conv_int8)                                                        \
     X(batchnorm) X(instancenorm)                                                                   \
     X(leaky) X(relu) X(relu6) X(tanh) X(sigmoid) X(softmax)                                        \
     X(dropout) X(concat) X(add) X(scale)                                                           \
