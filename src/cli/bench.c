@@ -64,11 +64,11 @@ limn_status limn_cli_bench(int argc, char **argv, limn_error *error)
                s.what, r.compute, r.median_ms, r.min_ms, r.max_ms, r.gflops, r.peak_gflops,
                r.peak_percent, r.rss_mib, r.plan_ms);
     else
-        printf(
-            "%s, %s: %.1f ms (%.1f to %.1f), %.0f GFLOP/s, %.0f %% of this machine's peak of %.0f, "
-            "%.0f MiB resident, planned in %.0f ms\n",
-            s.what, r.compute, r.median_ms, r.min_ms, r.max_ms, r.gflops, r.peak_percent,
-            r.peak_gflops, r.rss_mib, r.plan_ms);
+        printf("%s, %s%s: %.1f ms (%.1f to %.1f), %.0f GFLOP/s, %.0f %% of this machine's peak of "
+               "%.0f, "
+               "%.0f MiB resident, planned in %.0f ms\n",
+               s.what, s.int8 ? "int8 and " : "", r.compute, r.median_ms, r.min_ms, r.max_ms,
+               r.gflops, r.peak_percent, r.peak_gflops, r.rss_mib, r.plan_ms);
     if (s.tune && !o.json) printf("%d choices measured\n", r.measured);
     return LIMN_OK;
 }
