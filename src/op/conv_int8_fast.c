@@ -49,11 +49,19 @@ typedef struct int8 {
     limn_tensor out;    /* what oneDNN writes, where that is not y, */
     limn_tensor sorted; /* and the same in y's type, from which its phases are sorted */
     size_t bytes_at, floats_at, out_at, sorted_at;
+    bool lent; /* the bytes lie where y will */
 } int8;
 
 static void *at(const limn_call *call, size_t bytes)
 {
     return (char *)call->scratch + bytes;
+}
+
+static uint8_t *bytes_of(const limn_call *call)
+{
+    const int8 *own = call->own;
+
+    return own->lent ? call->y[0].data : at(call, own->bytes_at);
 }
 
 static void release(limn_call *call)
@@ -68,7 +76,7 @@ static limn_status bind(limn_call *call, limn_error *error)
     int8 *own = call->own;
 
     if (!own->convolve) {
-        own->dots.from = at(call, own->bytes_at);
+        own->dots.from = bytes_of(call);
         own->dots.weights = call->x[LIMN_INT8_WEIGHT].data;
         own->dots.scale = call->x[LIMN_INT8_SCALE].data;
         own->dots.shift = call->x[LIMN_INT8_SHIFT].data;
@@ -81,9 +89,9 @@ static limn_status bind(limn_call *call, limn_error *error)
         return limn_dnn_bind(own->convolve, at(call, own->floats_at),
                              call->x[LIMN_INT8_WEIGHT].data, NULL, own->out.data, call->scratch,
                              error);
-    return limn_dnn_bind_int8(own->convolve, at(call, own->bytes_at),
-                              call->x[LIMN_INT8_WEIGHT].data, call->x[LIMN_INT8_SCALE].data,
-                              call->x[LIMN_INT8_SHIFT].data, own->out.data, call->scratch, error);
+    return limn_dnn_bind_int8(own->convolve, bytes_of(call), call->x[LIMN_INT8_WEIGHT].data,
+                              call->x[LIMN_INT8_SCALE].data, call->x[LIMN_INT8_SHIFT].data,
+                              own->out.data, call->scratch, error);
 }
 
 /* ---- Bytes ----------------------------------------------------------------------------------- */
@@ -124,7 +132,7 @@ static void write_rows(void *context, size_t begin, size_t end, int part)
 
     (void)part;
     for (size_t unit = begin; unit < end; unit++) {
-        uint8_t *to = (uint8_t *)at(call, own->bytes_at) + unit * width;
+        uint8_t *to = bytes_of(call) + unit * width;
         uint8_t *inside = to + (size_t)args->pad_left * channels;
         int n = (int)(unit / (size_t)own->bytes.h), h = (int)(unit % (size_t)own->bytes.h);
         int row = limn_int8_source(h - args->pad_top, map.h, args->mode);
@@ -149,7 +157,7 @@ static void widen_rows(void *context, size_t begin, size_t end, int part)
     const limn_call *call = context;
     const int8 *own = call->own;
     size_t row = (size_t)own->bytes.w * (size_t)own->bytes.c;
-    const uint8_t *from = at(call, own->bytes_at);
+    const uint8_t *from = bytes_of(call);
     float *to = at(call, own->floats_at);
 
     (void)part;
@@ -244,6 +252,16 @@ static bool writes_directly(const limn_tensor *y)
 
     if (y->shape.n > 1 && y->batch_stride != picture) return false;
     return y->block == y->shape.c || y->shape.h * y->shape.w == 1;
+}
+
+/* Whether the bytes have room where y will be, which is written when they have been read: sorting
+ * phases takes memory for all of them already. */
+static bool can_lend(const limn_call *call, const int8 *own)
+{
+    const limn_tensor *y = &call->y[0];
+
+    return call->args->doubled && y->shape.n == 1 && y->block <= y->shape.c &&
+           limn_count(own->bytes) <= limn_count(y->shape) * limn_type_bytes(y->type);
 }
 
 static limn_tensor channels_last(limn_shape s)
@@ -355,7 +373,8 @@ limn_status limn_conv_int8_prepare(limn_call *call, limn_arena *arena, limn_erro
     call->own = own;
     LIMN_TRY((limn_dots_fits(map, &call->y[0], call->activation) ? prepare_dots : prepare_dnn)(
         call, own, arena, error));
-    own->bytes_at = place(call, limn_count(own->bytes));
+    if (!(own->lent = own->convolve && can_lend(call, own)))
+        own->bytes_at = place(call, limn_count(own->bytes));
     call->bind = bind;
     call->run = run;
     return LIMN_OK;
