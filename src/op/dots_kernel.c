@@ -125,10 +125,12 @@ static void row_of(const limn_dots *d, reading *r, writing *to, int n, int h, in
     to->step = (size_t)(scale * d->y.block);
     for (size_t b = 0; b < blocks; b++) {
         size_t begin = columns * b / blocks, count = columns * (b + 1) / blocks - begin;
+        pixels_body body;
 
         r->pixel = from + begin * r->step;
         to->at = at + begin * to->step;
-        (d->group == WIDEST ? few_pixels : many_pixels)[count - 1](d, r, to);
+        body = d->group == WIDEST ? few_pixels[count - 1] : many_pixels[count - 1];
+        body(d, r, to);
     }
 }
 
