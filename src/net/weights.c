@@ -294,9 +294,9 @@ limn_status limn_weights_adopt(limn_weights *weights, int index, const limn_dnn_
                                 : limn_block(moved.bytes);
     if (!moved.memory) return no_memory(e, error);
     /* The packing writes every byte, zeros where a layout is padded. */
-    if (!source) /* all zero, in any layout: what fills it packs straight to where it belongs */
-        memset(moved.memory, 0, moved.bytes);
-    else if (e->layout && layout)
+    if (!source) { /* all zero, in any layout: what fills it packs straight to where it belongs */
+        if (!moved.shares) memset(moved.memory, 0, moved.bytes); /* else limn_take has */
+    } else if (e->layout && layout)
         status = repack(e->layout, source, layout, moved.memory, error);
     else if (layout)
         status = repack_plain(&moved, false, is_int8(e), source, moved.memory, error);

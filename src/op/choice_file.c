@@ -19,7 +19,7 @@
 /* KERNELS counts up when a way of our own becomes faster: what was measured before is then no
  * longer true, and is measured again.  2: tiles.c in two passes.
  * 4: gradient.c without AMX, few.c in bf16.  5: tiles.c in bf16 and for
- * 3x3, tiles_gradient.c, narrow.c. */
+ * 3x3, tiles_gradient.c, narrow.c.  6: 4x4 with stride 1 by tiles in bf16. */
 enum { MACHINE = 240, FILE_MOST = 1 << 20, KERNELS = 6 };
 
 void limn_choices_machine(char *text, size_t size)

@@ -28,8 +28,8 @@ bool limn_dots_fits(limn_shape x, const limn_tensor *y, limn_activation activati
 {
 #if defined(__x86_64__)
     return limn_cpu_has_vnni() && !limn_dnn_has_amx() && x.c % LIMN_DOTS_LANES == 0 &&
-           y->shape.c % (2 * LIMN_DOTS_LANES) == 0 && y->block % LIMN_DOTS_LANES == 0 &&
-           activation <= LIMN_ACTIVATION_RELU;
+           y->shape.c % (LIMN_DOTS_WIDE * LIMN_DOTS_LANES) == 0 &&
+           y->block % LIMN_DOTS_LANES == 0 && activation <= LIMN_ACTIVATION_RELU;
 #else
     (void)x, (void)y, (void)activation;
     return false;

@@ -51,6 +51,8 @@ inline_here pixels(const limn_dots *d, const reading *r, const writing *to, cons
 {
     size_t plane = (size_t)d->y.shape.h * (size_t)d->y.shape.w, block = (size_t)d->y.block;
     const int8_t *w = r->weights;
+    /* Where the sums go at last: a loop that is not unrolled would ask for one by number, and then
+     * all of them would be in memory all the time. */
     _Alignas(64) int32_t done[ROWS * WIDE * LANES];
     __m512i sums[ROWS * WIDE];
 
@@ -80,8 +82,6 @@ inline_here pixels(const limn_dots *d, const reading *r, const writing *to, cons
                 }
             }
         }
-        /* By way of memory: all of them would be there if a loop that is not unrolled asked for
-         * one. */
 #pragma GCC unroll 28
     for (int i = 0; i < rows * wide; i++) _mm512_store_si512(done + i * LANES, sums[i]);
     for (int i = 0; i < rows; i++)
